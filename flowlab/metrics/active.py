@@ -1,0 +1,173 @@
+"""Who is measuring, and which call is running now.
+
+Here are the active recorder of this process, the innermost measured call of this context (`CALL`), the stack of
+measured calls that are running on this thread, and what code inside a call may say to it (`metric`, `progress`). Not
+here: clocks and records. Invariant: with no recorder active everything here is nearly free and keeps nothing.
+
+How calls nest without counting twice: whoever measures a call appends its `Call` to `stack()` while it runs on this
+thread, and pops it. A nested call that ends a piece of work adds its CPU to `inner_ns` of the call below it on the
+stack: that CPU is also in the outer call's own reading. What ran elsewhere (another thread, a child task) is appended
+to `away`, which the outer call's reading does not have. So, for a call whose own clock reading is `read`: `cpu_self =
+read - inner_ns` and `cpu = read + sum(away)`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from contextvars import ContextVar
+from typing import Any
+
+SPOOL = "FLOWLAB_SPOOL"
+"""Environment variable that names the folder where child processes write their records."""
+
+
+class Call:
+    """A measured call that is running: its id, who records it, and what it reported so far."""
+
+    __slots__ = ("away", "custom", "id", "inner_ns", "recorder")
+
+    def __init__(self, id: int, recorder: Any = None) -> None:
+        self.id = id
+        self.recorder = recorder
+        self.custom: dict[str, object] | None = None
+        self.inner_ns = 0
+        self.away: list[int] | None = None
+
+    def add_away(self, cpu_ns: int) -> None:
+        """Add the CPU of work this call started that ran on another thread or in another task."""
+        if self.away is None:
+            self.away = []
+        self.away.append(cpu_ns)
+
+
+CALL: ContextVar[Call | None] = ContextVar("flowlab_call", default=None)
+
+
+class _Stack(threading.local):
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+
+
+_STACK = _Stack()
+
+
+def stack() -> list[Call]:
+    """Return this thread's measured calls that are running now, outermost first."""
+    return _STACK.calls
+
+
+class _Process:
+    """What this process knows: its active recorders, innermost last, and the bytes it moved."""
+
+    __slots__ = ("bytes", "lock", "looked", "recorders")
+
+    def __init__(self) -> None:
+        self.recorders: tuple[Any, ...] = ()
+        self.looked = False
+        self.bytes = 0
+        self.lock = threading.Lock()
+
+
+_PROCESS = _Process()
+
+
+def recorder() -> Any:
+    """Return the recorder that is active in this process, or None.
+
+    A child process of one with an active recorder finds it by the environment variable FLOWLAB_SPOOL, and gets a
+    recorder that writes to that folder.
+    """
+    recorders = _PROCESS.recorders
+    if recorders:
+        return recorders[-1]
+    return None if _PROCESS.looked else _look()
+
+
+def _look() -> Any:
+    """Look for a parent's recorder, once a process."""
+    with _PROCESS.lock:
+        if not _PROCESS.looked:
+            _PROCESS.looked = True
+            folder = inherited_spool()
+            if folder:
+                _PROCESS.recorders = (_spooling(folder),)
+    recorders = _PROCESS.recorders
+    return recorders[-1] if recorders else None
+
+
+def inherited_spool() -> str | None:
+    """Return the spool folder this process inherited, or None.
+
+    A fork server keeps the environment of the moment it was started, so what multiprocessing hands to every child
+    comes first.
+    """
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None:
+        configuration = getattr(process.current_process(), "_config", {})
+        if SPOOL in configuration:
+            return configuration[SPOOL] or None
+    return os.environ.get(SPOOL) or None
+
+
+def _spooling(folder: str) -> Any:
+    from flowlab.metrics.recorder import spooling
+
+    return spooling(folder)
+
+
+def activate(recorder: Any) -> None:
+    """Make a recorder the active one of this process, until `deactivate`."""
+    with _PROCESS.lock:
+        _PROCESS.looked = True
+        _PROCESS.recorders = (*_PROCESS.recorders, recorder)
+
+
+def deactivate(recorder: Any) -> None:
+    """Take a recorder off again; the one that was active before it is active once more."""
+    with _PROCESS.lock:
+        _PROCESS.recorders = tuple(other for other in _PROCESS.recorders if other is not recorder)
+
+
+def metric(**values: object) -> None:
+    """Attach values to the innermost measured call; outside one, do nothing."""
+    call = CALL.get()
+    if call is None:
+        return
+    if call.custom is None:
+        call.custom = {}
+    call.custom.update(values)
+
+
+def progress(done: float, total: float | None = None) -> None:
+    """Say how far the innermost measured call has come; outside one, do nothing."""
+    metric(progress_done=done, progress_total=total)
+
+
+def count_bytes(count: int) -> None:
+    """Count bytes that moved between this process and another."""
+    with _PROCESS.lock:
+        _PROCESS.bytes += count
+
+
+def bytes_counted() -> int:
+    """Return the bytes counted in this process so far."""
+    return _PROCESS.bytes
+
+
+def _after_fork() -> None:
+    """A forked child has no measured call of its own, and writes for the recorder that was active in its parent."""
+    before = _PROCESS.recorders
+    _PROCESS.lock = threading.Lock()
+    _PROCESS.recorders = ()
+    _PROCESS.looked = True
+    _PROCESS.bytes = 0
+    _STACK.calls = []
+    CALL.set(None)
+    if before:
+        _PROCESS.recorders = (_spooling(before[-1].spool),) if before[-1].spool else ()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
