@@ -1,0 +1,30 @@
+"""Claims: a sentence about speed or size, held against what was just measured.
+
+Here: one function. The invariant: a claim that does not hold stops the notebook, unless the machine was too busy to
+tell, which is then said; at scale tiny nothing is claimed, because there start-up outweighs the work.
+"""
+
+from __future__ import annotations
+
+
+def claim(text: str, gain: float, at_least: float, noise: float, scale: str) -> str:
+    """Return the claim with its figures, one sentence.
+
+    Args:
+        text: What is claimed.
+        gain: The factor measured.
+        at_least: The factor below which the claim is false; its distance from the usual gain is the margin.
+        noise: The factor between the slowest and the fastest of equal runs, here and now.
+        scale: The scale of the run; at tiny nothing is asserted.
+
+    Raises:
+        AssertionError: The gain is smaller, and the noise cannot explain it.
+    """
+    figures = f"measured {gain:.2f} x, claimed at least {at_least:g} x, equal runs differ by {noise:.2f} x"
+    if scale == "tiny":
+        return f"Not asserted at scale tiny: {text} ({figures})."
+    if gain >= at_least:
+        return f"Holds: {text} ({figures})."
+    if gain * noise >= at_least:
+        return f"This machine is too busy to tell: {text} ({figures}). Run it again when it is quiet."
+    raise AssertionError(f"does not hold here: {text} ({figures})")

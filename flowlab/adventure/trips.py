@@ -1,0 +1,229 @@
+"""A trip: one notebook under way, with its settings, its choices, and what is open for it.
+
+Here: the functions a notebook calls between its experiments. Not here: the experiments (branches), the file
+(journals), the table of what may be chosen (chapters). The invariant: the parameter, the widget and the call from
+another cell run the same function of the branch table with the same settings.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
+from html import escape
+from importlib import import_module
+from typing import Any, TypeVar
+
+from flowlab.adventure import claims, parameters
+from flowlab.adventure.chapters import DEFAULT_SCALE, SCALES, Chapter, Decision, chapter
+from flowlab.adventure.folders import journal_file
+from flowlab.adventure.journals import Journal
+from flowlab.adventure.outcomes import Outcome
+from flowlab.adventure.predictions import Prediction
+from flowlab.errors import SettingError
+
+Opened = TypeVar("Opened")
+
+
+@dataclass(slots=True)
+class Trip:
+    """One notebook under way.
+
+    Attributes:
+        chapter: Which one.
+        settings: Every parameter's value, the scale's filled in.
+        journal: Where choices, predictions and results are kept.
+        choices: The option taken, by decision.
+        predictions: The predictions asked for, by key.
+    """
+
+    chapter: Chapter
+    settings: dict[str, Any]
+    journal: Journal
+    choices: dict[str, str] = field(default_factory=dict)
+    predictions: dict[str, Prediction] = field(default_factory=dict)
+    picked: dict[str, Outcome] = field(default_factory=dict)
+    _open: dict[str, ExitStack] = field(default_factory=dict)
+
+    def open(self, opener: AbstractContextManager[Opened], name: str = "site") -> Opened:
+        """Open what must be closed again, and return it; whatever was open under that name is closed first."""
+        self.close(name)
+        with ExitStack() as stack:
+            opened = stack.enter_context(opener)
+            self._open[name] = stack.pop_all()
+        return opened
+
+    def close(self, name: str | None = None) -> None:
+        """Close what is open under that name, or everything."""
+        for each in [name] if name else list(self._open):
+            if each in self._open:
+                self._open.pop(each).close()
+
+    def note(self, kind: str, key: str, value: str | None, **facts: Any) -> None:
+        """Keep an entry in the journal."""
+        self.journal.append(self.chapter.name, kind, key, value, **facts)
+
+    def decision(self, key: str) -> Decision:
+        """Return this notebook's decision of that key.
+
+        Raises:
+            SettingError: It has no such decision.
+        """
+        decision = self.chapter.decision
+        if decision is None or decision.key != key:
+            raise SettingError(f"notebook {self.chapter.name} has no decision {key!r}. "
+                               f"It has: {decision.key if decision else 'none'}")
+        return decision
+
+    def choose(self, key: str, option: str, by: str) -> str:
+        """Take an option, keep it in the journal, and return its text."""
+        text = self.decision(key).branch(option).text
+        self.choices[key] = option
+        self.note("choice", key, option, by=by)
+        return text
+
+    def run(self, key: str, option: str, given: Mapping[str, Any]) -> Outcome:
+        """Run the option's function with this notebook's settings, and keep the summary in the journal."""
+        outcome = _function(self.decision(key).branch(option).function)(self.settings, **given)
+        self.note("result", key, option, line=outcome.line, sentence=outcome.sentence, summary=dict(outcome.facts),
+                  parameters={k: v for k, v in self.settings.items() if k != "journal"}, machine=_machine())
+        return outcome
+
+    def __repr__(self) -> str:
+        return f"{self.chapter.name}: {', '.join(f'{k} {v}' for k, v in self._shown().items())}"
+
+    def _repr_html_(self) -> str:
+        rows = {**self._shown(), "machine": _machine(), "journal": self.journal.trouble or _count(self.journal)}
+        cells = "".join(f"<tr><th style='text-align:left'>{escape(str(k))}</th>"
+                        f"<td style='text-align:left'>{escape(str(v))}</td></tr>" for k, v in rows.items())
+        return f"<table>{cells}</table>"
+
+    def _shown(self) -> dict[str, Any]:
+        return {name: value for name, value in self.settings.items() if value is not None and name != "journal"}
+
+
+def _count(journal: Journal) -> str:
+    return f"{len(journal.entries())} entries in {journal.path}" if journal.path else "none kept"
+
+
+def _machine() -> str:
+    from flowlab.machine import Machine
+
+    return Machine.detect().sentence()
+
+
+def _function(dotted: str) -> Callable[..., Outcome]:
+    module, _, name = dotted.partition(":")
+    function: Callable[..., Outcome] = getattr(import_module(module), name)
+    return function
+
+
+_current: Trip | None = None
+
+
+def current() -> Trip:
+    """Return the trip under way.
+
+    Raises:
+        SettingError: None is.
+    """
+    if _current is None:
+        raise SettingError("no notebook is under way: run its first code cells, adventure.begin(...) among them")
+    return _current
+
+
+def begin(name: str, namespace: Mapping[str, Any]) -> Trip:
+    """Check the parameters, find the journal, and return the trip.
+
+    Args:
+        name: The notebook, such as "02_login_crawl_parse".
+        namespace: The notebook's globals(), where the parameters are.
+
+    Raises:
+        SettingError: A parameter's name or value is unknown; the message lists the choices.
+    """
+    global _current
+    this = chapter(name)
+    given = parameters.names_given(this.parameters, namespace)
+    settings = resolved(parameters.checked(this.parameters, namespace, given))
+    if _current is not None:
+        _current.close()
+    _current = Trip(this, settings, Journal(journal_file(settings.get("journal"))))
+    _current.note("start", "scale", settings["scale"])
+    return _current
+
+
+def resolved(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings with the scale, and what it says, filled in where nothing was said."""
+    from flowlab.workloads import loneliest
+
+    scale = settings.get("scale") or os.environ.get("FLOWLAB_SCALE") or DEFAULT_SCALE
+    if scale not in SCALES:
+        raise SettingError(f"FLOWLAB_SCALE is {scale!r}, which is no scale. Choose: {', '.join(SCALES)}")
+    says = loneliest.SCALES[scale]
+    return {name: says.get(name) if value is None else value for name, value in settings.items()} | {"scale": scale}
+
+
+def decide(key: str, options: Mapping[str, str] | Iterable[str], default: str) -> str:
+    """Return the option taken, after printing it in one line.
+
+    Args:
+        key: The decision.
+        options: What may be chosen, in words.
+        default: The choice, usually the parameter's value.
+
+    Raises:
+        SettingError: The choice is not an option; the message lists them.
+    """
+    trip = current()
+    decision = trip.decision(key)
+    if default not in options:
+        raise SettingError(f"{default!r} is not a {key} to take. Choose: {', '.join(options)}")
+    stored = next(p.default for p in trip.chapter.parameters if p.name == decision.parameter)
+    text = trip.choose(key, default, by="default" if default == stored else "parameter")
+    trip.picked.pop(key, None)
+    print(f"Your {key}: {default}, {text}.")
+    return default
+
+
+def outcome(key: str, **given: Any) -> Outcome:
+    """Return what came of the option taken, running its experiment unless the widget has just done so.
+
+    Args:
+        key: The decision.
+        given: What the experiment needs from the notebook, such as the site.
+    """
+    trip = current()
+    if key not in trip.choices:
+        raise SettingError(f"nothing is decided about {key!r} yet: run the cell with adventure.decide({key!r}, ...)")
+    return trip.picked.pop(key, None) or trip.run(key, trip.choices[key], given)
+
+
+def predict(key: str, question: str, options: Mapping[str, str], answer: str | None = None) -> Prediction:
+    """Return the prediction, after printing its state; no answer is as good as any.
+
+    Raises:
+        SettingError: The answer is not an option; the message lists them.
+    """
+    trip = current()
+    prediction = Prediction(key, question, dict(options),
+                            noted=lambda given, came: trip.note("prediction", key, given, outcome=came))
+    prediction.give(answer)
+    trip.predictions[key] = prediction
+    print(prediction.line)
+    return prediction
+
+
+def journal() -> Journal:
+    """Return the journal of the notebook under way, or the one that would be used."""
+    return _current.journal if _current else Journal(journal_file(None))
+
+
+def claim(text: str, gain: float, at_least: float, noise: float) -> None:
+    """Print a claim with its figures, held against what was measured; see `claims.claim`.
+
+    Raises:
+        AssertionError: It does not hold, and the machine's noise cannot explain it.
+    """
+    print(claims.claim(text, gain, at_least, noise, current().settings["scale"]))
