@@ -1,0 +1,260 @@
+"""The commands, and the one place where errors become exit statuses."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flowlab.errors import FlowlabError, SettingError, require
+
+if TYPE_CHECKING:
+    from flowlab.comparison import Comparison
+
+FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+DEMO_S = 60
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status: 0, or 1 failed, 2 misused, 130 interrupted."""
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.call(options)
+        return status
+    except SettingError as error:
+        return _complain(error, MISUSED)
+    except FlowlabError as error:
+        return _complain(error, FAILED)
+    except KeyboardInterrupt:
+        return _complain("interrupted: everything that was started has been ended", INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return FAILED
+
+
+def _complain(error: object, status: int) -> int:
+    print(f"flowlab: {error}", file=sys.stderr)
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="flowlab",
+        description="Threads, asyncio, processes or a dataflow: what does each cost, and what should I run?",
+    )
+    parser.add_argument("--version", action="version", version=f"flowlab {version('flowlab')}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _demo(_command(commands, "demo", demo, "compare all strategies on the built-in job, in about a minute"))
+    _compare(_command(commands, "compare", compare, "compare strategies on a built-in job, with every setting"))
+    _try(_command(commands, "try", try_, "compare strategies on your own functions, and be told what to run"))
+    _site(_command(commands, "site", site, "serve the web site of the built-in job until Ctrl-C"))
+    _lab(_command(commands, "lab", lab, "open the notebooks in JupyterLab"))
+    _command(commands, "machine", machine, "print what this machine lets us use")
+    return parser
+
+
+def _command(
+    commands: Any, name: str, call: Callable[[argparse.Namespace], int], about: str
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=about, description=about[0].upper() + about[1:] + "."
+    )
+    parser.set_defaults(call=call)
+    return parser
+
+
+def _measured(parser: argparse.ArgumentParser, repeats: int) -> None:
+    parser.add_argument("--strategies", metavar="A,B,...", help="which to run (default: all)")
+    parser.add_argument("--repeats", type=int, default=repeats, help=f"runs of each (default: {repeats})")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="where to write the HTML report")
+    parser.add_argument("--timeout", type=float, default=600.0, metavar="S", help="end a run after S seconds")
+
+
+def _scaled(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--scale", default="demo", help="tiny, demo, class or large (default: demo)")
+
+
+def _demo(parser: argparse.ArgumentParser) -> None:
+    _scaled(parser)
+    _measured(parser, 3)
+
+
+def _compare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("job", help="the built-in job: loneliest")
+    _scaled(parser)
+    _measured(parser, 3)
+    parser.add_argument("--n-countries", type=int, help="how many countries to survey (default: the scale's)")
+    parser.add_argument("--compute", help="pairs or sorted: how nearest neighbours are found")
+    parser.add_argument("--parser", help="soup or stdlib: how pages are parsed")
+    parser.add_argument("--workers", type=int, help="worker processes (default: the cores we may use)")
+    parser.add_argument("--connections", type=int, help="connections at once (default: 8)")
+    parser.add_argument("--downloads", type=Path, metavar="FOLDER", help="keep the downloaded files here")
+    parser.add_argument("--url", help="a site that runs already (see `flowlab site`) instead of one of our own")
+    parser.add_argument("--user", help="user name for --url")
+    parser.add_argument("--password", help="password for --url")
+    _served(parser)
+
+
+def _served(parser: argparse.ArgumentParser) -> None:
+    site = parser.add_argument_group("the site")
+    site.add_argument("--latency-ms", type=float, help="time before each answer")
+    site.add_argument("--jitter-ms", type=float, help="random extra time before each answer, at most this")
+    site.add_argument("--bandwidth", type=float, metavar="B/S", help="bytes a second on each connection")
+    site.add_argument("--capacity", type=int, help="requests served at once; others queue")
+    site.add_argument("--error-rate", type=float, help="share of requests answered with 503, 0 to 1")
+    site.add_argument("--busy-rate", type=float, help="share of requests answered with 429, 0 to 1")
+    site.add_argument("--seed", type=int, help="seed of all random draws")
+    site.add_argument("--port", type=int, help="port to listen on (default: any free one)")
+
+
+_SITE_OPTIONS = ("latency_ms", "jitter_ms", "bandwidth", "capacity", "error_rate", "busy_rate", "seed", "port")
+
+
+def _try(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("functions", metavar="MODULE:F,G,...", help="a module (or file.py) and its functions, in order")
+    parser.add_argument("--items", required=True, metavar="FILE", help="one item a line, or a .json list; - for stdin")
+    parser.add_argument("--sample", type=int, help="run on this many items, drawn at random (default: all)")
+    parser.add_argument("--workers", type=int, help="threads and processes (default: by this machine)")
+    _measured(parser, 3)
+
+
+def _site(parser: argparse.ArgumentParser) -> None:
+    _served(parser)
+
+
+def _lab(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--no-browser", action="store_true", help="print the address instead of opening it")
+    parser.add_argument("--port", type=int, help="port to listen on")
+
+
+def demo(options: argparse.Namespace) -> int:
+    """The main job at its demo scale, all strategies, and a word if the machine is slow."""
+    if options.repeats < 3:
+        raise SettingError(f"--repeats {options.repeats}: the demo shows a spread, which needs 3 or more")
+    parser = _parser()
+    typed = parser.parse_args(["compare", "loneliest"])
+    merged = argparse.Namespace(**{**vars(typed), **vars(options)})
+    return compare(merged)
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Compare the strategies of a built-in job."""
+    _needs_demo_extra()
+    from flowlab.cli import printing
+    from flowlab.comparison import compare as run
+    from flowlab.workloads import loneliest
+
+    if options.job != "loneliest":
+        raise SettingError(
+            f"no built-in job {options.job!r}: there is loneliest; for your own functions see `flowlab try`"
+        )
+    report = _report_path(options, f"loneliest-{options.scale}")
+    scale = loneliest.scale(options.scale)
+    given = _given(options, ("n_countries", "compute", "parser", "workers", "connections", "downloads"))
+    served = {**_served_by(scale), **_given(options, _SITE_OPTIONS)}
+    surveyed = {"n_countries": scale["n_countries"], **given}
+    with printing.progress() as shown, _the_site(options, served) as site:
+        comparison = run(
+            loneliest.job(site, **surveyed),
+            strategies=_names(options.strategies), repeats=options.repeats, timeout_s=options.timeout,
+            progress=shown.update, say=shown.say,
+        )  # fmt: skip
+    return _show(comparison, report, slow_after_s=DEMO_S if options.scale == "demo" and options.call is demo else None)
+
+
+def try_(options: argparse.Namespace) -> int:
+    """Compare the strategies of the reader's own functions."""
+    _needs_demo_extra()
+    from flowlab.cli import printing
+    from flowlab.cli.loading import functions, items
+    from flowlab.comparison import compare as run
+    from flowlab.comparison import job
+
+    report = _report_path(options, "try")
+    made = job(*functions(options.functions), items=items(options.items), workers=options.workers)
+    with printing.progress() as shown:
+        comparison = run(
+            made, strategies=_names(options.strategies), repeats=options.repeats, sample=options.sample,
+            timeout_s=options.timeout, progress=shown.update, say=shown.say,
+        )  # fmt: skip
+    return _show(comparison, report)
+
+
+def site(options: argparse.Namespace) -> int:
+    """Serve the site in the foreground."""
+    _needs_demo_extra()
+    from flowlab.workloads import loneliest
+
+    loneliest.serve(**_given(options, _SITE_OPTIONS))
+    return 0
+
+
+def lab(options: argparse.Namespace) -> int:
+    """Open JupyterLab at the first notebook."""
+    from flowlab.adventure import open_lab
+
+    return open_lab(browser=not options.no_browser, port=options.port)
+
+
+def machine(options: argparse.Namespace) -> int:
+    """Print what this machine lets us use."""
+    from flowlab.machine import Machine
+
+    print(Machine.detect().sentence())
+    return 0
+
+
+def _show(comparison: Comparison, path: Path, slow_after_s: float | None = None) -> int:
+    from flowlab import report
+    from flowlab.cli import printing
+
+    printing.comparison(comparison)
+    print(f"Report: {report.write(comparison, path)}")
+    if slow_after_s is not None and comparison.took_s is not None and comparison.took_s > slow_after_s:
+        print(f"This took {comparison.took_s:.0f} s instead of at most {slow_after_s}: this machine is slow or busy.")
+    if not comparison.agree:
+        print("flowlab: the strategies do not agree, see above", file=sys.stderr)
+        return FAILED
+    return 0
+
+
+def _needs_demo_extra() -> None:
+    for package in ("rich", "pandas", "matplotlib", "aiohttp", "httpx", "bs4"):
+        require(package, extra="demo", why="for this command")
+
+
+def _the_site(options: argparse.Namespace, served: dict[str, Any]) -> Any:
+    from contextlib import nullcontext
+
+    from flowlab.workloads import loneliest
+
+    if options.url is None:
+        return loneliest.site(**served)
+    return nullcontext(loneliest.remote_site(options.url, **_given(options, ("user", "password"))))
+
+
+def _served_by(scale: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in scale.items() if name in _SITE_OPTIONS}
+
+
+def _given(options: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
+    return {name: value for name in names if (value := getattr(options, name, None)) is not None}
+
+
+def _names(text: str | None) -> list[str] | None:
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _report_path(options: argparse.Namespace, name: str) -> Path:
+    """Where the report goes; made sure of before anything runs."""
+    path: Path = options.report or Path("reports") / f"{name}.html"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a"):
+            pass
+    except OSError as error:
+        raise SettingError(f"cannot write the report to {path} ({error.strerror}): give --report FILE") from error
+    return path
