@@ -7,8 +7,7 @@ here: clocks and records. Invariant: with no recorder active everything here is 
 How calls nest without counting twice: whoever measures a call appends its `Call` to `stack()` while it runs on this
 thread, and pops it. A nested call that ends a piece of work adds its CPU to `inner_ns` of the call below it on the
 stack: that CPU is also in the outer call's own reading. What ran elsewhere (another thread, a child task) is appended
-to `away`, which the outer call's reading does not have. So, for a call whose own clock reading is `read`: `cpu_self =
-read - inner_ns` and `cpu = read + sum(away)`.
+to `away` if it was a measured call, to `followed` if not; the outer call's reading has neither. `Call.totals` adds up.
 """
 
 from __future__ import annotations
@@ -26,36 +25,62 @@ SPOOL = "FLOWLAB_SPOOL"
 class Call:
     """A measured call that is running: its id, who records it, and what it reported so far."""
 
-    __slots__ = ("away", "custom", "id", "inner_ns", "recorder")
+    __slots__ = ("away", "custom", "followed", "id", "inner_ns", "loop", "recorder")
 
     def __init__(self, id: int, recorder: Any = None) -> None:
         self.id = id
         self.recorder = recorder
         self.custom: dict[str, object] | None = None
+        self.loop: Any = None
         self.inner_ns = 0
         self.away: list[int] | None = None
+        self.followed: list[int] | None = None
 
     def add_away(self, cpu_ns: int) -> None:
-        """Add the CPU of work this call started that ran on another thread or in another task."""
+        """Add the CPU of a measured call that this one started on another thread or in another task."""
         if self.away is None:
             self.away = []
         self.away.append(cpu_ns)
+
+    def add_followed(self, cpu_ns: int) -> None:
+        """Add CPU of this call's own that was spent on another thread or in another task."""
+        if self.followed is None:
+            self.followed = []
+        self.followed.append(cpu_ns)
+
+    def totals(self, read_ns: int) -> tuple[int, int]:
+        """Return (all CPU, CPU without nested calls) of this call.
+
+        Args:
+            read_ns: What the clock of the call's own thread said while it ran there.
+        """
+        followed = sum(self.followed) if self.followed else 0
+        away = sum(self.away) if self.away else 0
+        return read_ns + followed + away, read_ns + followed - self.inner_ns
 
 
 CALL: ContextVar[Call | None] = ContextVar("flowlab_call", default=None)
 
 
-class _Stack(threading.local):
+class Thread(threading.local):
+    """What is known of a thread: its measured calls that are running now (outermost first), its id, and its kind."""
+
     def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Look again: a forked child's thread is another one."""
         self.calls: list[Call] = []
+        self.tid = threading.get_native_id()
+        self.kind = "inline" if threading.get_ident() == threading.main_thread().ident else "threads"
 
 
-_STACK = _Stack()
+THREAD = Thread()
 
 
 def stack() -> list[Call]:
     """Return this thread's measured calls that are running now, outermost first."""
-    return _STACK.calls
+    return THREAD.calls
 
 
 class _Process:
@@ -83,6 +108,13 @@ def recorder() -> Any:
     if recorders:
         return recorders[-1]
     return None if _PROCESS.looked else _look()
+
+
+def recorder_of(call: Call | None) -> Any:
+    """Return who records what is nested in a call: its own recorder if that `keeps_nested`, else the active one."""
+    if call is not None and getattr(call.recorder, "keeps_nested", False):
+        return call.recorder
+    return recorder()
 
 
 def _look() -> Any:
@@ -163,7 +195,7 @@ def _after_fork() -> None:
     _PROCESS.recorders = ()
     _PROCESS.looked = True
     _PROCESS.bytes = 0
-    _STACK.calls = []
+    THREAD.reset()
     CALL.set(None)
     if before:
         _PROCESS.recorders = (_spooling(before[-1].spool),) if before[-1].spool else ()

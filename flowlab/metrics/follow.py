@@ -1,0 +1,135 @@
+"""Following work that a measured call starts beside itself: child tasks and threads of an event loop.
+
+Here are the task factory and the default thread pool that give the CPU of such work to the call that started it.
+Loaded only once something is measured inside an event loop. Invariant: a loop that has its own task factory or thread
+pool keeps it; ours adds to the first and never replaces the second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from flowlab.metrics.active import CALL, Call, recorder
+from flowlab.metrics.probes import Measured, drive
+
+
+class Followed(Measured):
+    """Work that is no call of its own: what it costs belongs to the call that started it."""
+
+    __slots__ = ("inner_at", "own_ns")
+
+    def __init__(self, owner: Call | None, clocks: Any) -> None:
+        super().__init__(0, None, clocks, "", None)
+        self.parent = self.shown = owner
+        self.own_ns = self.inner_at = 0
+
+    def resume(self) -> None:
+        """Begin a step."""
+        self.inner_at = self.inner_ns
+        super().resume()
+
+    def settle(self, cpu: int, queued: int | None, calls: list[Call]) -> None:
+        """Give the step's CPU to the owner, but for what measured calls inside it took."""
+        spent, nested = cpu - self.cpu_at, self.inner_ns - self.inner_at
+        below = self.below(calls)
+        if below is not None:
+            below.inner_ns += nested if below is self.parent else spent
+        if below is not self.parent and self.parent not in calls:
+            self.own_ns += spent - nested
+
+    def close(self, error: BaseException | None = None) -> None:
+        """End it: the owner has what it spent."""
+        if self.parent is not None and self.own_ns:
+            self.parent.add_followed(self.own_ns)
+
+
+def follow(loop: asyncio.AbstractEventLoop, clocks: Any) -> None:
+    """Make tasks and threads that start on this loop from now on count for the call that starts them."""
+    factory = loop.get_task_factory()
+    if not isinstance(factory, TaskFactory):
+        loop.set_task_factory(TaskFactory(factory, clocks))
+        if getattr(loop, "_default_executor", loop) is None:
+            loop.set_default_executor(FollowingThreads(clocks))
+
+
+class TaskFactory:
+    """Makes tasks as the loop did before, with the coroutine stepped by the probe while something measures."""
+
+    def __init__(self, before: Callable[..., Any] | None, clocks: Any) -> None:
+        self.before = before
+        self.clocks = clocks
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, coro: Any, **settings: Any) -> Any:
+        """Return a task for the coroutine."""
+        owner = CALL.get()
+        if (owner is not None or recorder() is not None) and asyncio.iscoroutine(coro):
+            coro = FollowedCoroutine(coro, Followed(owner, self.clocks))
+        if self.before is not None:
+            return self.before(loop, coro, **settings)
+        return asyncio.Task(coro, loop=loop, **settings)
+
+
+class FollowedCoroutine(Coroutine[Any, Any, Any]):
+    """A coroutine whose steps are read; all else is the coroutine's own."""
+
+    def __init__(self, coro: Any, work: Followed) -> None:
+        self.coro = coro
+        self.work = work
+
+    def send(self, value: Any) -> Any:
+        """Run one step."""
+        return self._step(self.coro.send, value)
+
+    def throw(self, *error: Any) -> Any:
+        """Run one step that begins with an error."""
+        return self._step(self.coro.throw, *error)
+
+    def close(self) -> None:
+        """End the coroutine."""
+        self.coro.close()
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return drive(self.coro, self.work)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.coro, name)
+
+    def _step(self, method: Callable[..., Any], *arguments: Any) -> Any:
+        work = self.work
+        work.resume()
+        try:
+            return method(*arguments)
+        except BaseException:
+            work.pause()
+            work.close()
+            raise
+        finally:
+            work.pause()
+
+
+class FollowingThreads(ThreadPoolExecutor):
+    """The loop's thread pool, as `asyncio.to_thread` uses it."""
+
+    def __init__(self, clocks: Any) -> None:
+        super().__init__(thread_name_prefix="asyncio")
+        self.clocks = clocks
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Run a function in a thread; its CPU belongs to the call that is running here."""
+        owner = CALL.get()
+        if owner is None:
+            return super().submit(fn, *args, **kwargs)
+        return super().submit(_run_followed, owner, self.clocks, fn, *args, **kwargs)
+
+
+def _run_followed(owner: Call, clocks: Any, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    work = Followed(owner, clocks)
+    work.resume()
+    try:
+        return fn(*args, **kwargs)
+    finally:
+        work.pause()
+        work.close()

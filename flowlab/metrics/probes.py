@@ -1,0 +1,259 @@
+"""The probes: reading the clocks around a call, whatever kind of call it is.
+
+Here are the clocks, the call that is being measured, and the drivers that step coroutines and generators so that only
+their own steps are read. Not here: names, records and who keeps them (`recorder`). Invariant: CPU is read by the thread
+that spends it, and what a nested call spent is never in the outer call's `self`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from types import coroutine
+from typing import Any
+
+from flowlab.metrics.active import CALL, THREAD, Call
+
+
+class _Schedstat(threading.local):
+    """The thread's own /proc file with its run-queue time, kept open: opening costs ten times the reading."""
+
+    fd: int | None = None
+
+    def open(self) -> int:
+        """Open the file of this thread; -1 where there is none."""
+        self.close()
+        try:
+            self.fd = os.open("/proc/thread-self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            self.fd = -1
+        return self.fd
+
+    def close(self) -> None:
+        """Close the file; the next reading opens it again."""
+        if self.fd is not None and self.fd >= 0:
+            os.close(self.fd)
+        self.fd = None
+
+    def __del__(self) -> None:
+        self.close()
+
+
+_SCHEDSTAT = _Schedstat()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_SCHEDSTAT.close)
+
+
+def runqueue_ns() -> int | None:
+    """Return how long this thread has waited for a core so far, None where the system does not say.
+
+    Source: Linux, Documentation/scheduler/sched-stats.rst, second field of /proc/PID/task/TID/schedstat.
+    """
+    fd = _SCHEDSTAT.fd
+    if fd is None:
+        fd = _SCHEDSTAT.open()
+    if fd < 0:
+        return None
+    try:
+        return int(os.pread(fd, 64, 0).split()[1])
+    except (OSError, IndexError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Where time comes from; tests pass their own."""
+
+    wall: Callable[[], int] = time.perf_counter_ns
+    cpu: Callable[[], int] = time.thread_time_ns
+    runqueue: Callable[[], int | None] | None = None
+    cpu_method: str = "thread_time"
+
+
+TIME = Clocks()
+FULL = Clocks(runqueue=runqueue_ns)
+
+
+class Measured(Call):
+    """A call being measured: the stamps and readings of `Record`, while they are still moving.
+
+    Attributes:
+        read_ns: CPU of the call's own thread while the call ran there, nested calls included.
+        in_parent_ns: The part of it that the parent's own clock read too.
+        blind: For a span whose task nobody steps: not empty once the event loop turned, after which its CPU is unknown.
+        inside: Calls inside this one that were open when it was suspended, and `shown`, the innermost call then.
+    """
+
+    __slots__ = (
+        "blind", "clocks", "cpu_at", "cpu_ns", "cpu_self_ns", "ended_ns", "error_type", "executor", "in_parent_ns",
+        "inside", "operation", "parent", "queued_at", "read_ns", "runqueue_ns", "shown", "stage", "started_ns",
+        "status", "steps", "tid",
+    )  # fmt: skip
+
+    def __init__(
+        self, id: int, recorder: Any, clocks: Clocks, operation: str, stage: str | None, executor: str | None = None
+    ) -> None:
+        self.id = id
+        self.recorder = recorder
+        self.custom = self.away = self.followed = self.loop = None
+        self.inner_ns = self.in_parent_ns = self.read_ns = 0
+        self.clocks = clocks
+        self.operation = operation
+        self.stage = stage
+        self.parent = CALL.get()
+        self.executor = executor or THREAD.kind
+        self.tid = THREAD.tid
+        self.steps: int | None = None
+        self.status = "ok"
+        self.error_type: str | None = None
+        self.blind: list[bool] | None = None
+        self.inside: list[Measured] | None = None
+        self.shown: Call | None = self
+        self.cpu_ns: int | None = None
+        self.cpu_self_ns: int | None = None
+        self.ended_ns: int | None = None
+        self.runqueue_ns: int | None = None if clocks.runqueue is None else 0
+        self.queued_at: int | None = None
+        self.cpu_at = 0
+        self.started_ns = clocks.wall()
+
+    def resume(self) -> None:
+        """Begin a piece of work on this thread: the call is on the stack and its clocks run."""
+        clocks = self.clocks
+        self.loop = running_loop()
+        THREAD.calls.append(self)
+        if clocks.runqueue is not None:
+            self.queued_at = clocks.runqueue()
+        self.cpu_at = clocks.cpu()
+        if self.inside:
+            for call in self.inside:
+                call.resume()
+            self.inside = None
+
+    def pause(self) -> None:
+        """End a piece of work; calls inside it that are still open pause with it."""
+        clocks = self.clocks
+        cpu = clocks.cpu()
+        queued = None if clocks.runqueue is None else clocks.runqueue()
+        calls = THREAD.calls
+        if calls and calls[-1] is self:
+            calls.pop()
+            self.settle(cpu, queued, calls)
+        elif self in calls:
+            self._pause_with_inside(cpu, queued, calls)
+
+    def _pause_with_inside(self, cpu: int, queued: int | None, calls: list[Call]) -> None:
+        inside: list[Measured] = []
+        while True:
+            top = calls.pop()
+            if isinstance(top, Measured):
+                top.settle(cpu, queued, calls)
+                if top is self:
+                    self.inside = inside[::-1]
+                    return
+                inside.append(top)
+
+    def settle(self, cpu: int, queued: int | None, calls: list[Call]) -> None:
+        """Add what was read since `resume` to this call, and tell the call below that it was this one's."""
+        spent = cpu - self.cpu_at
+        self.read_ns += spent
+        if queued is None or self.queued_at is None or self.runqueue_ns is None:
+            self.runqueue_ns = None
+        else:
+            self.runqueue_ns += queued - self.queued_at
+        parent = self.parent
+        below = self.below(calls)
+        if below is not None:
+            below.inner_ns += spent
+            if below is parent or parent in calls:
+                self.in_parent_ns += spent
+
+    def below(self, calls: list[Call]) -> Call | None:
+        """Return the call around this one on this thread; a blind span is on no stack but reads its clock."""
+        parent = self.parent
+        if isinstance(parent, Measured) and parent.blind is not None and not parent.blind and parent.tid == THREAD.tid:
+            return parent
+        return calls[-1] if calls else None
+
+    def resume_blind(self) -> None:
+        """Begin a span whose task nobody steps: its clocks run, and it is on no stack."""
+        self.blind = []
+        self.resume()
+        THREAD.calls.pop()
+
+    def mark_turned(self) -> None:
+        """Remember that the event loop turned to something else while this blind span was open."""
+        if self.blind is not None:
+            self.blind.append(True)
+
+    def pause_blind(self) -> None:
+        """End a span whose task nobody steps; its CPU is known if the event loop did not turn meanwhile."""
+        clocks = self.clocks
+        if not self.blind:
+            cpu = clocks.cpu()
+            self.settle(cpu, None if clocks.runqueue is None else clocks.runqueue(), THREAD.calls)
+
+    def close(self, error: BaseException | None = None) -> None:
+        """End the call: from now on its numbers stand."""
+        self.ended_ns = self.clocks.wall()
+        if error is not None:
+            self.status, self.error_type = status_of(error), type(error).__name__
+        self.loop = None
+        if self.blind:
+            self.runqueue_ns = None
+            return
+        if self.away is None and self.followed is None:
+            self.cpu_ns, self.cpu_self_ns = self.read_ns, self.read_ns - self.inner_ns
+        else:
+            self.cpu_ns, self.cpu_self_ns = self.totals(self.read_ns)
+        parent = self.parent
+        if parent is not None and self.cpu_ns > self.in_parent_ns:
+            parent.add_away(self.cpu_ns - self.in_parent_ns)
+
+
+def running_loop() -> Any:
+    """Return the event loop that runs on this thread, or None; asyncio is not imported for it."""
+    asyncio = sys.modules.get("asyncio.events")
+    return None if asyncio is None else asyncio._get_running_loop()
+
+
+def status_of(error: BaseException) -> str:
+    """Return how a call that raised this ended: "cancelled", "timeout" or "error"."""
+    if isinstance(error, GeneratorExit) or any(base.__name__ == "CancelledError" for base in type(error).__mro__):
+        return "cancelled"
+    return "timeout" if isinstance(error, TimeoutError) else "error"
+
+
+@coroutine
+def drive(steps: Any, call: Measured) -> Generator[Any, Any, Any]:
+    """Run a coroutine or generator to its end, with the call's clocks running only while it is in a step.
+
+    Everything sent or thrown in is passed on, as `yield from` would. What is open inside at a suspension (spans, other
+    measured calls) is paused with it.
+    """
+    call.steps = call.steps or 0
+    method, argument = steps.send, None
+    while True:
+        outer = CALL.get()
+        CALL.set(call.shown)
+        call.steps += 1
+        call.resume()
+        try:
+            value = method(argument)
+        except StopIteration as stop:
+            return stop.value
+        finally:
+            call.pause()
+            argument = None
+            call.shown = CALL.get()
+            CALL.set(outer)
+        try:
+            sent = yield value
+        except BaseException as error:
+            method, argument = steps.throw, error
+        else:
+            method, argument = steps.send, sent

@@ -1,0 +1,227 @@
+"""The recorder: keeps what was measured, in this process and in its children.
+
+Here are the recorder, and the variant that a child process uses to hand its records to its parent. Not here: reading
+clocks (`probes`) and files (`spool`). Invariant: every call that began and ended under a recorder is one record in
+it, once.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from flowlab.errors import SettingError
+from flowlab.metrics.active import Call, activate, deactivate
+from flowlab.metrics.probes import FULL, TIME, Clocks, Measured
+from flowlab.metrics.record import NOTHING, Record
+from flowlab.metrics.spans import NO_SPAN, NoSpan, Span, decorate
+
+if TYPE_CHECKING:
+    from flowlab.metrics.spool import Spool
+
+LEVELS = ("off", "time", "full")
+Records = Iterable[Record] | Callable[[], Iterable[Record]]
+
+
+class Recorder:
+    """Keeps a record of every span and measured call.
+
+    Entered with `with`, it is the process's active recorder: `span` and `measured` of `flowlab` record into it, and
+    so do child processes started meanwhile. Its own `span` and `measured` need no `with`.
+
+    Args:
+        strategy: The strategy its records belong to, None if there is none. level: "off" keeps nothing; "time" reads
+        wall and CPU; "full" also how long a call waited for a core, which splits
+            the rest of its wall into waiting for a core and being blocked.
+        clock: Where time comes from; tests pass their own.
+        run: The name of the run its records belong to; made up if not given.
+        first_id: The id of the first record.
+        keeps_nested: Whether calls nested in this recorder's calls are its own even while another recorder is active.
+    """
+
+    def __init__(
+        self,
+        strategy: str | None = None,
+        level: str = "time",
+        clock: Clocks | None = None,
+        *,
+        run: str | None = None,
+        first_id: int = 1,
+        keeps_nested: bool = False,
+    ) -> None:
+        if level not in LEVELS:
+            raise SettingError(f"a recorder has no level {level!r}: choose one of {', '.join(LEVELS)}")
+        self.strategy = strategy
+        self.level = level
+        self.on = level != "off"
+        self.clocks = clock or (FULL if level == "full" else TIME)
+        self.run = run or os.urandom(6).hex()
+        self.keeps_nested = keeps_nested
+        self.next_id: Callable[[], int] = itertools.count(first_id).__next__
+        self.executor: str | None = None
+        self._spool: Spool | None = None
+        self._host = os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
+        self._pid = os.getpid()
+        self._done: list[Measured | Records] = []
+        self._built: list[Record] = []
+        self._seen = 0
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> Recorder:
+        if self.on:
+            from flowlab.metrics.spool import Spool
+
+            self._spool = Spool(level=self.level, run=self.run, strategy=self.strategy)
+            self._spool.announce()
+            activate(self)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        spool = self._spool
+        if spool is not None:
+            deactivate(self)
+            spool.withdraw()
+            with self._lock:
+                self._read_spool()
+                self._spool = None
+            spool.remove()
+
+    @property
+    def spool(self) -> str | None:
+        """The folder child processes write to, None outside `with`."""
+        return None if self._spool is None else self._spool.folder
+
+    def span(self, name: str, stage: str | None = None) -> Span | NoSpan:
+        """Return a block to measure: `with recorder.span("parse"):`, or `async with`."""
+        return Span(self, name, stage) if self.on else NO_SPAN
+
+    def measured(self, function: Any = None, /, *, stage: str | None = None) -> Any:
+        """Return a function that does the same and is measured by this recorder; see `flowlab.measured`."""
+        return decorate(function, stage, lambda: self)
+
+    def open(self, operation: str, stage: str | None = None, executor: str | None = None) -> Measured:
+        """Begin a call: its wall clock runs; the caller sets `active.CALL` and resumes and pauses its CPU clock."""
+        return Measured(self.next_id(), self, self.clocks, operation, stage, self.executor or executor)
+
+    def finish(self, call: Measured, error: BaseException | None = None) -> None:
+        """End a call and keep it."""
+        call.close(error)
+        self._done.append(call)
+
+    def extend(self, records: Records) -> None:
+        """Add records made elsewhere, as a finished run's are; a function is called when they are first read."""
+        self._done.append(tuple(records) if isinstance(records, list) else records)
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """The records so far, in the order the calls ended; those of child processes come as they are read."""
+        with self._lock:
+            self._build()
+            self._read_spool()
+            return tuple(self._built)
+
+    def table(self) -> Any:
+        """Return a pandas frame, one row a record."""
+        from flowlab.metrics.tables import frame
+
+        return frame(self.records)
+
+    def _build(self) -> None:
+        """Make records of the calls that ended since the last reading."""
+        done = self._done
+        for index in range(self._seen, len(done)):
+            entry = done[index]
+            if isinstance(entry, Measured):
+                self._built.append(self._record(entry))
+            else:
+                self._adopt(entry() if callable(entry) else entry)
+            self._seen = index + 1
+
+    def _adopt(self, records: Iterable[Record]) -> None:
+        for record in records:
+            mine = self.strategy is None or record.strategy is not None
+            self._built.append(record if mine else replace(record, strategy=self.strategy))
+
+    def _read_spool(self) -> None:
+        if self._spool is not None:
+            self._built.extend(self._spool.read())
+
+    def _record(self, call: Measured) -> Record:
+        wall = (call.ended_ns or 0) - call.started_ns
+        known = call.cpu_ns is not None
+        return Record(
+            run=self.run,
+            operation=call.operation,
+            id=call.id,
+            parent=_parent_id(call.parent, self),
+            strategy=self.strategy,
+            executor=call.executor,
+            host=self._host,
+            pid=self._pid,
+            tid=call.tid,
+            status=call.status,
+            error_type=call.error_type,
+            stage=call.stage,
+            started_ns=call.started_ns,
+            ended_ns=call.ended_ns,
+            run_ns=wall,
+            cpu_ns=call.cpu_ns,
+            cpu_self_ns=call.cpu_self_ns,
+            cpu_method=call.clocks.cpu_method if known else "none",
+            cpu_quality="measured" if known else "unavailable",
+            runqueue_ns=call.runqueue_ns,
+            blocked_ns=_blocked_ns(wall, call),
+            steps=call.steps,
+            custom=NOTHING if call.custom is None else call.custom,
+        )
+
+
+def _parent_id(parent: Call | None, recorder: Recorder) -> int | None:
+    """Return the id of the nearest enclosing call of this recorder; ids of another one mean nothing here."""
+    while parent is not None and parent.recorder is not recorder:
+        parent = parent.parent if isinstance(parent, Measured) else None
+    return None if parent is None else parent.id
+
+
+def _blocked_ns(wall: int, call: Measured) -> int | None:
+    """Return what is left of the wall, None if not known or if the call's work ran on several cores at once."""
+    if call.cpu_ns is None or call.runqueue_ns is None:
+        return None
+    left = wall - call.cpu_ns - call.runqueue_ns
+    return left if left >= -wall // 100 else None
+
+
+class SpoolingRecorder(Recorder):
+    """The recorder of a child process: every call that ends is a line in the parent's folder at once."""
+
+    def __init__(self, folder: str) -> None:
+        from flowlab.metrics.spool import SpoolWriter, settings_of
+
+        settings = settings_of(folder)
+        super().__init__(settings.get("strategy"), settings.get("level", "time"), run=settings.get("run"))
+        self.next_id = itertools.count((os.getpid() << 28) + 1).__next__
+        self.executor = "processes"
+        self._writer = SpoolWriter(folder)
+
+    @property
+    def spool(self) -> str | None:
+        """The folder this process writes to, for its own children."""
+        return self._writer.folder
+
+    def finish(self, call: Measured, error: BaseException | None = None) -> None:
+        """End a call and write it."""
+        call.close(error)
+        self._writer.write((self._record(call),))
+
+    def extend(self, records: Records) -> None:
+        """Write records made elsewhere."""
+        self._writer.write(records() if callable(records) else records)
+
+
+def spooling(folder: str) -> SpoolingRecorder:
+    """Return the recorder of a child process that found a spool folder."""
+    return SpoolingRecorder(folder)
