@@ -4,8 +4,8 @@
     python data/make_airports.py            # writes both files
     python data/make_airports.py --check    # exits 1 if the files here differ from what it would write
 
-Kept: the 7 columns the job needs, every airport, ordered by country and ICAO code. Changed: runs of white space in a text are
-one space and none at its ends, as a browser shows it.
+Kept: the 7 columns the job needs, every airport, ordered by country and ICAO code. Changed: runs of white space in a
+text are one space and none at its ends, as a browser shows it.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ def main(arguments: list[str]) -> int:
         if "--check" not in arguments:
             (HERE / name).write_text(text, encoding="utf-8", newline="\n")
         elif (HERE / name).read_text(encoding="utf-8") != text:
-            print(f"data/{name} is not what airportsdata {distribution.version} gives: run python data/make_airports.py")
+            print(
+                f"data/{name} is not what airportsdata {distribution.version} gives: run python data/make_airports.py"
+            )
             status = 1
     print(f"airportsdata {distribution.version}: {made['airports.csv'].count(chr(10)) - 1} airports")
     return status

@@ -193,7 +193,7 @@ def _after_fork() -> None:
     before = _PROCESS.recorders
     _PROCESS.lock = threading.Lock()
     _PROCESS.recorders = ()
-    _PROCESS.looked = True
+    _PROCESS.looked = bool(before)
     _PROCESS.bytes = 0
     THREAD.reset()
     CALL.set(None)

@@ -1,0 +1,57 @@
+"""The job with asyncio: one thread waits for many answers at once, and parses and computes in between."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import httpx
+
+from flowlab.workloads.loneliest.fetching import open_async_client
+from flowlab.workloads.loneliest.options import Settings
+from flowlab.workloads.loneliest.pools import first_error
+from flowlab.workloads.loneliest.reports import Finding, Report
+from flowlab.workloads.loneliest.saving import downloads_folder
+from flowlab.workloads.loneliest.steps import (
+    check,
+    compute,
+    country_path,
+    download_async,
+    log_in_async,
+    parse,
+    report,
+    save,
+)
+
+
+def survey(settings: Settings) -> Report:
+    """Return the report, from an event loop of its own."""
+    return asyncio.run(survey_async(settings))
+
+
+async def survey_async(settings: Settings) -> Report:
+    """Return the report; a task a country, as many at work as there may be connections."""
+    with downloads_folder(settings.downloads) as folder:
+        async with open_async_client(settings) as client:
+            countries = await log_in_async(client, settings)
+            places = asyncio.Semaphore(settings.connections)
+            with first_error():
+                async with asyncio.TaskGroup() as group:
+                    tasks = [
+                        group.create_task(survey_country(client, country, settings, folder, places))
+                        for country in countries
+                    ]
+            return report(folder, [task.result() for task in tasks])
+
+
+async def survey_country(
+    client: httpx.AsyncClient, country: str, settings: Settings, folder: Path, places: asyncio.Semaphore
+) -> Finding:
+    """Return a country's finding, its files saved."""
+    async with places:
+        html = await download_async(client, country_path(country))
+        page = parse(html, settings.parser)
+        csv_text = await download_async(client, page.csv_path)
+        finding = compute(check(page, csv_text, country), settings.compute)
+        save(folder, country, html, csv_text)
+        return finding

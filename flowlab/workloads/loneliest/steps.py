@@ -1,0 +1,136 @@
+"""The steps of the job, shared by all six strategies; each is measured under its name.
+
+log in -> for every country: download its page -> parse it -> download the CSV it links -> check that both agree ->
+compute who is loneliest -> save -> and in the end the report. A strategy only decides where and when these run.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+
+from flowlab.metrics import measured
+from flowlab.workloads.loneliest.airports import Airport, choose, read_csv
+from flowlab.workloads.loneliest.distances import METHODS
+from flowlab.workloads.loneliest.fetching import Form, fetch, fetch_async, note_traffic
+from flowlab.workloads.loneliest.options import Settings
+from flowlab.workloads.loneliest.parsing import CountryPage, find_token, read_country, read_index
+from flowlab.workloads.loneliest.problems import LoginError, PageError
+from flowlab.workloads.loneliest.reports import Finding, Report, summarise
+from flowlab.workloads.loneliest.saving import write_whole
+
+LOGIN, INDEX = "/login", "/countries"
+
+
+@measured("log in")
+def log_in(client: httpx.Client, settings: Settings) -> list[str]:
+    """Log in and return the codes of the countries to survey; the client keeps the session's cookie."""
+    form_page = fetch(client, LOGIN)
+    welcome = fetch(client, LOGIN, login_form(form_page.text, settings))
+    check_welcome(welcome)
+    index = fetch(client, INDEX)
+    note_traffic(form_page, welcome, index)
+    return countries_of(index.text, settings)
+
+
+@measured("log in")
+async def log_in_async(client: httpx.AsyncClient, settings: Settings) -> list[str]:
+    """Do what `log_in` does, without blocking the event loop."""
+    form_page = await fetch_async(client, LOGIN)
+    welcome = await fetch_async(client, LOGIN, login_form(form_page.text, settings))
+    check_welcome(welcome)
+    index = await fetch_async(client, INDEX)
+    note_traffic(form_page, welcome, index)
+    return countries_of(index.text, settings)
+
+
+def login_form(html: str, settings: Settings) -> Form:
+    """Return the filled-in login form of a login page."""
+    token = find_token(html, settings.parser)
+    return {"user": settings.user, "password": settings.password, "authenticity_token": token, "remember": "1"}
+
+
+def check_welcome(answer: httpx.Response) -> None:
+    """Raise LoginError unless the answer to the login form began a session."""
+    if answer.status_code != 303 or not answer.cookies:
+        raise LoginError("the site let us in but began no session: log in with 'remember' ticked.")
+
+
+def countries_of(html: str, settings: Settings) -> list[str]:
+    """Return the codes of the countries to survey, from the index page."""
+    return choose(read_index(html, settings.parser), settings.n_countries, settings.countries)
+
+
+def country_path(country: str) -> str:
+    """Return where a country's page is."""
+    return f"{INDEX}/{country}"
+
+
+@measured
+def download(client: httpx.Client, path: str) -> str:
+    """Return the text of a page or CSV file."""
+    return page_text(fetch(client, path))
+
+
+@measured("download")
+async def download_async(client: httpx.AsyncClient, path: str) -> str:
+    """Do what `download` does, without blocking the event loop."""
+    return page_text(await fetch_async(client, path))
+
+
+def page_text(answer: httpx.Response) -> str:
+    """Return the text of an answer that must be a page."""
+    if answer.status_code != 200:
+        raise PageError(
+            f"the site answered {answer.status_code} where a page was expected: is it a site of 'flowlab site'?"
+        )
+    note_traffic(answer)
+    return answer.text
+
+
+@measured
+def parse(html: str, parser: str = "soup") -> CountryPage:
+    """Return a country's airports and the path of their CSV, from its page."""
+    return read_country(html, parser)
+
+
+@measured
+def check(page: CountryPage, csv_text: str, country: str) -> list[Airport]:
+    """Return a country's airports, on which its page and its CSV file agree.
+
+    Raises:
+        PageError: They do not, or they list airports of another country.
+    """
+    airports = read_csv(csv_text)
+    if airports != page.airports:
+        raise PageError(f"the page and the CSV file of {country} do not list the same airports: download both again.")
+    if not airports or any(entry.country != country for entry in airports):
+        raise PageError(f"the page of {country} lists no airports, or those of another country: has the site changed?")
+    return airports
+
+
+@measured
+def compute(airports: list[Airport], method: str = "pairs") -> Finding:
+    """Return a country's loneliest airport: the one farthest from its nearest neighbour."""
+    nearest = METHODS[method](airports)
+    found = [(near, here) for near, here in zip(nearest, airports, strict=True) if near is not None]
+    if not found:
+        return Finding(airports[0].country, len(airports), airports[0], None, None)
+    near, here = min(found, key=lambda pair: (-pair[0].distance_km, pair[1].icao))
+    return Finding(here.country, len(airports), here, airports[near.place], near.distance_km)
+
+
+@measured
+def save(folder: Path, country: str, html: str, csv_text: str) -> None:
+    """Save a country's page and CSV file, each completely or not at all."""
+    write_whole(folder, f"{country}.html", html)
+    write_whole(folder, f"{country}.csv", csv_text)
+
+
+@measured
+def report(folder: Path, findings: list[Finding]) -> Report:
+    """Return the report of all findings, and save it."""
+    made = summarise(findings)
+    write_whole(folder, "report.json", made.to_json())
+    return made

@@ -1,0 +1,34 @@
+"""The job with threads: as many countries at once as there may be connections, each in a thread of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+
+from flowlab.workloads.loneliest.fetching import open_client
+from flowlab.workloads.loneliest.options import Settings
+from flowlab.workloads.loneliest.pools import thread_pool
+from flowlab.workloads.loneliest.reports import Finding, Report
+from flowlab.workloads.loneliest.saving import downloads_folder
+from flowlab.workloads.loneliest.steps import check, compute, country_path, download, log_in, parse, report, save
+
+
+def survey(settings: Settings) -> Report:
+    """Return the report; the threads share one client and its pool of connections."""
+    with downloads_folder(settings.downloads) as folder, open_client(settings) as client:
+        countries = log_in(client, settings)
+        with thread_pool(settings.connections) as pool:
+            tasks = [pool.submit(survey_country, client, country, settings, folder) for country in countries]
+            findings = [task.result() for task in tasks]
+        return report(folder, findings)
+
+
+def survey_country(client: httpx.Client, country: str, settings: Settings, folder: Path) -> Finding:
+    """Return a country's finding, its files saved."""
+    html = download(client, country_path(country))
+    page = parse(html, settings.parser)
+    csv_text = download(client, page.csv_path)
+    finding = compute(check(page, csv_text, country), settings.compute)
+    save(folder, country, html, csv_text)
+    return finding
