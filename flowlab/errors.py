@@ -38,6 +38,10 @@ class ComparisonError(FlowlabError, RuntimeError):
     """A comparison could not be made."""
 
 
+class PlotError(FlowlabError, ValueError):
+    """There is nothing to draw; the message says what was not measured."""
+
+
 class SettingError(FlowlabError, ValueError):
     """A setting, name or choice is not one flowlab knows; the message lists the choices."""
 

@@ -1,0 +1,233 @@
+"""Stacked bars: what the calls of each strategy spent their time on.
+
+Drawing and adding up. The invariant: a nested call's time is counted once, in the innermost call; what was not
+measured is a part of its own, never taken for waiting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flowlab.comparison.result import Comparison, StrategyRun
+from flowlab.errors import PlotError, SettingError, require
+from flowlab.plots.calls import shares, timed
+from flowlab.plots.chart import Chart, new_chart
+from flowlab.plots.theme import NARROW_IN, WIDE_IN, Theme, legend_above, new_figure, operation_colours
+from flowlab.plots.wording import listing, percent, provenance, seconds
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from flowlab.metrics import Record
+
+OUTSIDE, START = "outside calls", "start workers"
+KINDS = {
+    "computing": "",
+    "not divided": "",
+    "waiting": "/////",
+    "queue": "....",
+    "overhead": "xxxx",
+    "worker start": "\\\\\\\\\\",
+}
+_OVERHEAD = ("transfer_ns", "deserialise_ns", "serialise_ns", "return_ns")
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One piece of one bar."""
+
+    strategy: str
+    operation: str
+    kind: str
+    time_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Walls:
+    """The wall times of a strategy: of the run the bar shows, and of every repeat."""
+
+    shown_s: float
+    repeats_s: tuple[float, ...]
+
+
+def breakdown(comparison: Comparison, *, parts: str = "calls", theme: str = "light", narrow: bool = False) -> Chart:
+    """Return what the time of all calls of each strategy was spent on, as stacked bars.
+
+    Args:
+        comparison: The run of median wall time of each strategy is shown.
+        parts: "calls" divides each operation into computing and waiting; "overhead" adds, a strategy as a whole, what
+            calls waited in the queue and what moving arguments and results to other processes took.
+        theme: "light" or "dark".
+        narrow: Whether to draw for a narrow screen.
+
+    Raises:
+        SettingError: `parts` is neither of them.
+        PlotError: No call was measured.
+    """
+    if parts not in ("calls", "overhead"):
+        raise SettingError(f"there is no division {parts!r}: choose calls or overhead.")
+    ended = [name for name in comparison.strategies if any(run.error is None for run in comparison.runs_of(name))]
+    shown = {name: comparison.best(name) for name in ended}
+    pieces = [piece for run in shown.values() for piece in _parts(run, queue=parts == "overhead")]
+    if not pieces:
+        raise PlotError("there are no bars to draw: no call was measured.")
+    walls = {name: _Walls(run.wall_s or 0, _walls(comparison, name)) for name, run in shown.items()}
+    frame = require("pandas", extra="demo", why="to keep a figure's data").DataFrame(
+        [{"strategy": p.strategy, "operation": p.operation, "kind": p.kind, "time_s": p.time_s} for p in pieces]
+        + [{"strategy": name, "operation": "", "kind": "wall", "time_s": wall.shown_s} for name, wall in walls.items()]
+    )
+
+    def draw(look: Theme, small: bool) -> Figure:
+        return _figure(pieces, walls, look, small)
+
+    return new_chart(
+        draw, alt=_alt(pieces, walls), caption=_caption(comparison, pieces), data=frame, theme=theme, narrow=narrow
+    )
+
+
+def _walls(comparison: Comparison, name: str) -> tuple[float, ...]:
+    return tuple(run.wall_s for run in comparison.runs_of(name) if run.wall_s is not None and run.error is None)
+
+
+def _parts(run: StrategyRun, *, queue: bool) -> list[_Part]:
+    """Return the pieces of one bar: computing first, so that it lines up across strategies, waiting after it."""
+    calls = [record for record in timed(run.records) if record.stage != "start"]
+    divided = shares(calls)
+    sums: dict[tuple[str, str], float] = {}
+    for record in calls:
+        share = divided[record.run, record.id]
+        kinds = {"computing": share.computing_ns, "waiting": share.waiting_ns}
+        if share.computing_ns is None:
+            kinds = {"not divided": share.own_ns}
+        for kind, value_ns in kinds.items():
+            key = record.operation, kind
+            sums[key] = sums.get(key, 0.0) + (value_ns or 0) / 1e9
+    computing = sum(value for (_, kind), value in sums.items() if kind == "computing")
+    if run.cpu_s is not None and any(kind == "computing" for _, kind in sums):
+        sums[OUTSIDE, "computing"] = max(0.0, run.cpu_s - computing)
+    if queue:
+        sums |= _phases(calls)
+    if run.start_s:
+        sums[START, "worker start"] = run.start_s
+    order = {kind: place for place, kind in enumerate(KINDS)}
+    ordered = sorted(sums.items(), key=lambda item: (order[item[0][1]], item[0][0] == OUTSIDE))
+    return [_Part(run.strategy, operation, kind, value) for (operation, kind), value in ordered if value > 0]
+
+
+def _phases(calls: Sequence[Record]) -> dict[tuple[str, str], float]:
+    """Return the time all calls together spent in the queue, and on their way to and from other processes."""
+    queue = sum(record.queue_ns or 0 for record in calls)
+    moving = sum(getattr(record, phase) or 0 for record in calls for phase in _OVERHEAD)
+    return {("all calls", "queue"): queue / 1e9, ("all calls", "overhead"): moving / 1e9}
+
+
+def _alt(pieces: Sequence[_Part], walls: Mapping[str, _Walls]) -> str:
+    said = []
+    for name, wall in walls.items():
+        mine = [p for p in pieces if p.strategy == name]
+        total = sum(p.time_s for p in mine)
+        waiting = percent(sum(p.time_s for p in mine if p.kind == "waiting"), total)
+        largest = max(mine, key=lambda p: p.time_s, default=None)
+        if largest:
+            said.append(
+                f"{name}: {seconds(total)} in a wall time of {seconds(wall.shown_s)}, {waiting} waiting, "
+                f"most of it {largest.operation} ({largest.kind}, {seconds(largest.time_s)})"
+            )
+    return f"Stacked bars of the time in calls, {listing(list(walls))}. {'; '.join(said)}."
+
+
+def _caption(comparison: Comparison, pieces: Sequence[_Part]) -> str:
+    outside = ""
+    if any(p.operation == OUTSIDE for p in pieces):
+        outside = " Outside calls: CPU time of the run in no measured call (imports in workers, pools, the runtime)."
+    return (
+        "Bars: time of all calls added up, of the run of median wall time; solid computes, hatched waits. Diamond: "
+        "wall time of that run, small marks: of every repeat; a bar longer than it is work done at the same time."
+        f"{outside} {provenance(comparison)}"
+    )
+
+
+def _figure(pieces: Sequence[_Part], walls: Mapping[str, _Walls], theme: Theme, narrow: bool) -> Figure:
+    names = list(walls)
+    colours = operation_colours(p.operation for p in pieces)
+    height_in = (1.9 if narrow else 1.2) + 0.46 * len(names)
+    figure = new_figure(theme, NARROW_IN if narrow else WIDE_IN, height_in)
+    ax = figure.subplots()
+    for row, name in enumerate(names):
+        left = 0.0
+        for piece in (p for p in pieces if p.strategy == name):
+            _bar(ax, row, left, piece, theme.colour(colours[piece.operation]), theme)
+            left += piece.time_s
+        wall = walls[name]
+        ax.plot(
+            wall.repeats_s,
+            [row] * len(wall.repeats_s),
+            "|",
+            color=theme.ink,
+            markersize=13,
+            markeredgewidth=1.2,
+            zorder=5,
+        )
+        ax.plot(
+            wall.shown_s,
+            row,
+            "D",
+            color=theme.paper,
+            markeredgecolor=theme.ink,
+            markersize=7,
+            markeredgewidth=1.5,
+            zorder=6,
+        )
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.tick_params(axis="y", length=0)
+    ax.grid(False, axis="y")
+    ax.set_xlim(left=0)
+    ax.set_xlabel("time, all calls added up [s]")
+    _legend(figure, colours, pieces, theme, narrow)
+    return figure
+
+
+def _bar(ax: Axes, row: int, left: float, piece: _Part, colour: str, theme: Theme) -> None:
+    solid = piece.kind == "computing"
+    face, edge = (colour, theme.ink) if solid else (theme.tint(colour), colour)
+    ax.barh(
+        row,
+        piece.time_s,
+        left=left,
+        height=0.66,
+        color=face,
+        edgecolor=edge,
+        linewidth=0.5,
+        hatch=KINDS[piece.kind],
+        zorder=3,
+    )
+
+
+def _legend(figure: Figure, colours: Mapping[str, str], pieces: Sequence[_Part], theme: Theme, narrow: bool) -> None:
+    patches = require("matplotlib.patches", extra="demo", why="to draw a figure")
+    lines = require("matplotlib.lines", extra="demo", why="to draw a figure")
+    handles = [
+        patches.Patch(facecolor=theme.colour(colour), edgecolor=theme.ink, linewidth=0.5, label=name)
+        for name, colour in colours.items()
+        if name not in (START, "all calls")
+    ]
+    for kind in [kind for kind in KINDS if any(p.kind == kind for p in pieces)]:
+        face = theme.muted if kind == "computing" else theme.tint(theme.muted)
+        handles.append(patches.Patch(facecolor=face, edgecolor=theme.muted, hatch=KINDS[kind], label=kind))
+    handles.append(
+        lines.Line2D(
+            [],
+            [],
+            linestyle="none",
+            marker="D",
+            color=theme.paper,
+            markeredgecolor=theme.ink,
+            markeredgewidth=1.5,
+            label="wall time",
+        )
+    )
+    legend_above(figure, handles, 3 if narrow else 7)

@@ -1,0 +1,163 @@
+"""Records arranged for drawing: which lane a call lies in, and how its time divides into computing and waiting.
+
+Pure: records in, plain values out; nothing here draws. The invariants: calls in one lane at one depth never overlap,
+and the shares of nested calls add up to the time of the outermost, so that no second is counted twice.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flowlab.metrics import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Where one call is drawn.
+
+    Attributes:
+        lane: Row, from 0 at the top.
+        depth: 0, or how many calls in the same lane it is nested in.
+    """
+
+    record: Record
+    lane: int
+    depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Lanes that belong to one worker: `first` to `last`, both included."""
+
+    label: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How one call's own time divides; calls nested in it are left out.
+
+    Attributes:
+        own_ns: Time from start to end that no nested call covers.
+        computing_ns: CPU time within it; None where it was not measured.
+    """
+
+    own_ns: int
+    computing_ns: int | None
+
+    @property
+    def waiting_ns(self) -> int | None:
+        """What of it was not computing: network, locks, the interpreter lock, a busy machine."""
+        return None if self.computing_ns is None else self.own_ns - self.computing_ns
+
+
+def timed(records: Iterable[Record]) -> list[Record]:
+    """Return the records that started and ended, in the order they started, outer calls first."""
+    whole = [record for record in records if record.wall_ns is not None]
+    return sorted(whole, key=lambda record: (record.started_ns or 0, -(record.wall_ns or 0), record.id))
+
+
+def arranged(records: Iterable[Record]) -> tuple[list[Group], list[Slot]]:
+    """Return a lane for every call: one lane a worker (process and thread), more where its coroutines overlap."""
+    workers: dict[tuple[Any, Any, Any], list[Record]] = defaultdict(list)
+    for record in timed(records):
+        workers[record.host, record.pid, record.tid].append(record)
+    labels = _labels(workers)
+    groups, slots = [], []
+    first = 0
+    for worker, calls in workers.items():
+        placed = _lanes(calls, first)
+        last = max(slot.lane for slot in placed)
+        groups.append(Group(labels[worker], first, last))
+        slots += placed
+        first = last + 1
+    return groups, slots
+
+
+def _lanes(calls: Sequence[Record], first: int) -> list[Slot]:
+    """Place the calls of one worker: nested ones in their parent's lane, others in the first lane that is free."""
+    free_at: list[int] = []
+    slots: dict[tuple[str, int], Slot] = {}
+    for record in calls:
+        start, end = record.started_ns or 0, record.ended_ns or 0
+        outer = slots.get((record.run, record.parent)) if record.parent is not None else None
+        if outer is not None and _within(record, outer, slots):
+            slots[record.run, record.id] = Slot(record, outer.lane, outer.depth + 1)
+            continue
+        lane = next((lane for lane, free in enumerate(free_at) if free <= start), len(free_at))
+        free_at[lane : lane + 1] = [end]
+        slots[record.run, record.id] = Slot(record, first + lane, 0)
+    return list(slots.values())
+
+
+def _within(record: Record, outer: Slot, slots: dict[tuple[str, int], Slot]) -> bool:
+    """Whether the call lies within its parent's time, and beside no sibling that runs at the same time."""
+    start, end = record.started_ns or 0, record.ended_ns or 0
+    if end > (outer.record.ended_ns or 0):
+        return False
+    return not any(
+        slot.depth == outer.depth + 1 and slot.lane == outer.lane and (slot.record.ended_ns or 0) > start
+        for slot in slots.values()
+    )
+
+
+def _labels(workers: dict[tuple[Any, Any, Any], list[Record]]) -> dict[tuple[Any, Any, Any], str]:
+    """Name the workers: the thread that came first is main, and no process id is shown, so that runs read alike."""
+    labels: dict[tuple[Any, Any, Any], str] = {}
+    home = next(iter(workers), None)
+    processes: dict[tuple[Any, Any], int] = {}
+    threads: dict[tuple[Any, Any], int] = defaultdict(int)
+    for worker, calls in workers.items():
+        process = worker[:2]
+        if home is None or process == home[:2]:
+            if worker == home:
+                labels[worker] = "main"
+            else:
+                threads[process] += 1
+                labels[worker] = f"thread {threads[process]}"
+            if any(record.executor == "asyncio" for record in calls) and _overlap(calls):
+                labels[worker] = "event loop"
+            continue
+        processes.setdefault(process, len(processes) + 1)
+        threads[process] += 1
+        thread = f".{threads[process]}" if threads[process] > 1 else ""
+        labels[worker] = f"process {processes[process]}{thread}"
+    return labels
+
+
+def _overlap(calls: Sequence[Record]) -> bool:
+    """Whether calls of one worker overlap without being nested."""
+    return max(slot.lane for slot in _lanes(calls, 0)) > 0
+
+
+def shares(records: Iterable[Record]) -> dict[tuple[str, int], Share]:
+    """Return how the own time of every call divides, by (run, id)."""
+    calls = timed(records)
+    children: dict[tuple[str, int], list[Record]] = defaultdict(list)
+    for record in calls:
+        if record.parent is not None:
+            children[record.run, record.parent].append(record)
+    return {(record.run, record.id): _share(record, children[record.run, record.id]) for record in calls}
+
+
+def _share(record: Record, children: Sequence[Record]) -> Share:
+    own = (record.wall_ns or 0) - _covered(record, children)
+    cpu = record.cpu_ns if record.cpu_self_ns is None else record.cpu_self_ns
+    return Share(own, None if cpu is None else max(0, min(cpu, own)))
+
+
+def _covered(record: Record, children: Sequence[Record]) -> int:
+    """Return how much of the call's time its children cover, those that overlap counted once."""
+    covered, reached, end = 0, record.started_ns or 0, record.ended_ns or 0
+    for child in children:
+        start = max(child.started_ns or 0, reached)
+        stop = min(child.ended_ns or 0, end)
+        if stop > start:
+            covered += stop - start
+            reached = stop
+    return covered

@@ -1,0 +1,152 @@
+"""The chart: a figure together with what it says in words and in numbers.
+
+Making pictures of data lives elsewhere in this room. The invariant: no picture leaves without alt text computed from
+its data, a caption and its data table, and the same chart gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from html import escape
+from io import BytesIO, StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flowlab.errors import SettingError
+from flowlab.plots.theme import Theme, drawing, theme_named
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+Draw = Callable[[Theme, bool], "Figure"]
+
+PNG_DPI = 144
+SVG_LIMIT_BYTES = 100_000
+ROWS_SHOWN = 100
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chart:
+    """A figure, its alt text, caption and data; shown as all of these in a notebook.
+
+    Attributes:
+        figure: The matplotlib figure, known to no global state.
+        alt: What the picture shows, computed from its data.
+        caption: How to read it, with n, spread and machine.
+        data: The numbers in it, one row a mark.
+        theme: "light" or "dark".
+        narrow: Whether it is drawn for a narrow screen.
+    """
+
+    figure: Figure = field(repr=False)
+    alt: str
+    caption: str
+    data: DataFrame = field(repr=False)
+    theme: str = "light"
+    narrow: bool = False
+    draw: Draw | None = field(default=None, repr=False)
+
+    def redrawn(self, *, theme: str | None = None, narrow: bool | None = None) -> Chart:
+        """Return the same chart in another theme or for another width."""
+        theme = self.theme if theme is None else theme
+        narrow = self.narrow if narrow is None else narrow
+        if self.draw is None:
+            raise SettingError("this chart does not know how it was drawn: call the function that made it once more.")
+        return replace(self, figure=_drawn(self.draw, theme, narrow), theme=theme, narrow=narrow)
+
+    def svg(self) -> str:
+        """Return the figure as SVG; its text stays text."""
+        text = StringIO()
+        with drawing(theme_named(self.theme)):
+            self.figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+        return text.getvalue()
+
+    def png(self, dpi: float = PNG_DPI) -> bytes:
+        """Return the figure as PNG, by default twice as fine as a plain screen."""
+        image = BytesIO()
+        with drawing(theme_named(self.theme)):
+            self.figure.savefig(image, format="png", dpi=dpi, metadata={"Software": None})
+        return image.getvalue()
+
+    def save(self, path: str | Path) -> Path:
+        """Write the figure to `path`, as SVG or PNG by its ending, and return the path.
+
+        Raises:
+            SettingError: The ending is neither .svg nor .png.
+        """
+        path = Path(path)
+        if path.suffix.lower() not in (".svg", ".png"):
+            raise SettingError(f"a chart is saved as .svg or .png, and {path.name!r} ends in neither: choose one.")
+        path.write_bytes(self.png() if path.suffix.lower() == ".png" else self.svg().encode())
+        return path
+
+    def source(self) -> str:
+        """Return the figure as a data address for `<img src>`: SVG, or PNG where there is too much in it for SVG."""
+        svg = self.svg().encode()
+        if len(svg) <= SVG_LIMIT_BYTES:
+            return "data:image/svg+xml;base64," + b64encode(svg).decode()
+        return "data:image/png;base64," + b64encode(self.png()).decode()
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Width and height of the figure on a screen, in CSS pixels."""
+        width_in, height_in = self.figure.get_size_inches()
+        return round(96 * width_in), round(96 * height_in)
+
+    def _repr_html_(self) -> str:
+        width, height = self.size_px
+        style = "max-width:100%;height:auto"
+        return (
+            "<figure style='margin:0 0 1em'>"
+            f"<img alt='{escape(self.alt)}' src='{self.source()}' width='{width}' height='{height}' style='{style}'>"
+            f"<figcaption style='max-width:60em'>{escape(self.caption)}</figcaption>{data_table(self.data)}</figure>"
+        )
+
+
+def new_chart(draw: Draw, *, alt: str, caption: str, data: DataFrame, theme: str, narrow: bool) -> Chart:
+    """Return the chart that `draw` makes.
+
+    Args:
+        draw: Takes a theme and whether the screen is narrow, returns a new figure.
+        alt: What the picture shows, in a few sentences.
+        caption: How to read it.
+        data: The numbers in it.
+        theme: "light" or "dark".
+        narrow: Whether to draw for a narrow screen.
+    """
+    return Chart(_drawn(draw, theme, narrow), alt, caption, data, theme, narrow, draw)
+
+
+def data_table(data: DataFrame) -> str:
+    """Return a collapsed HTML table of the first rows of `data`, saying how many there are."""
+    shown = data.head(ROWS_SHOWN)
+    rest = f", the first {ROWS_SHOWN} of {len(data)} rows" if len(data) > len(shown) else ""
+    head = "".join(f"<th scope='col'>{escape(str(name))}</th>" for name in shown.columns)
+    rows = "".join(
+        "<tr>" + "".join(f"<td>{escape(_cell(value))}</td>" for value in row) + "</tr>"
+        for row in shown.itertuples(index=False)
+    )
+    return (
+        f"<details><summary>Data table{rest}</summary><div style='overflow-x:auto'>"
+        f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></details>"
+    )
+
+
+def _cell(value: object) -> str:
+    """Say one value of a table; what was not measured stays empty."""
+    if value is None or value != value:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return str(value)
+
+
+def _drawn(draw: Draw, theme: str, narrow: bool) -> Figure:
+    look = theme_named(theme)
+    with drawing(look):
+        figure = draw(look, narrow)
+        figure.draw_without_rendering()  # settle the layout while these settings hold
+    return figure
