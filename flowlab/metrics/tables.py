@@ -26,10 +26,10 @@ def frame(records: Iterable[Record]) -> pandas.DataFrame:
 
     Whole numbers stay whole numbers where some are missing (dtype Int64). `wall_ns` is there too.
     """
-    pandas: Any = require("pandas", extra="demo", why="to show a table")
+    library: Any = require("pandas", extra="demo", why="to show a table")
     rows = tuple(records)
     columns: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in COLUMNS}
-    table = pandas.DataFrame(columns, columns=list(COLUMNS))
+    table = library.DataFrame(columns, columns=list(COLUMNS))
     table.insert(COLUMNS.index("ended_ns") + 1, "wall_ns", [row.wall_ns for row in rows])
     table = table.astype(dict.fromkeys((*INTEGERS, "wall_ns"), "Int64") | dict.fromkeys(REALS, "float64"))
     reported = dict.fromkeys(name for row in rows for name in row.custom)
