@@ -5,8 +5,9 @@ the six strategies (serial, threads, coroutines, processes, hybrid, dataflow) an
 comparison (jobs). Not here: timing. Invariant: all strategies use the same steps and give equal reports.
 """
 
+from flowlab.workloads.loneliest.jobs import SCALES, Job, job
 from flowlab.workloads.loneliest.options import Settings, SiteOptions
 from flowlab.workloads.loneliest.reports import Finding, Report
 from flowlab.workloads.loneliest.serving import Site, run_site, site
 
-__all__ = ["Finding", "Report", "Settings", "Site", "SiteOptions", "run_site", "site"]
+__all__ = ["SCALES", "Finding", "Job", "Report", "Settings", "Site", "SiteOptions", "job", "run_site", "site"]
