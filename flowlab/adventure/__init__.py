@@ -5,6 +5,7 @@ themselves. Not here: what is measured and drawn; the rooms below do that. The i
 widget is a view of them; every notebook runs without a reader, with an empty journal, from any folder.
 """
 
+from flowlab.adventure.atlas import draw_map
 from flowlab.adventure.chapters import CHAPTERS, chapter
 from flowlab.adventure.exercises import check
 from flowlab.adventure.folders import notebooks_folder
@@ -15,7 +16,7 @@ from flowlab.adventure.predictions import Prediction
 from flowlab.adventure.trips import Trip, begin, claim, current, decide, journal, outcome, predict
 
 __all__ = [
-    "CHAPTERS", "chapter", "notebooks_folder",
+    "CHAPTERS", "chapter", "notebooks_folder", "draw_map",
     "Trip", "begin", "current", "decide", "outcome", "Outcome", "predict", "Prediction", "widget", "check", "claim",
     "Journal", "Entry", "journal",
 ]

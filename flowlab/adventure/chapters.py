@@ -14,7 +14,7 @@ from flowlab.adventure.parameters import Parameter
 from flowlab.errors import SettingError
 
 SCALES = ("tiny", "demo", "class", "large")
-DEFAULT_SCALE = "class"
+DEFAULT_SCALE = "demo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Chapter:
 
 def _common(repeats: int) -> tuple[Parameter, ...]:
     return (
-        Parameter("scale", "str", None, "how much work: tiny, demo, class, large; None is class, or FLOWLAB_SCALE",
+        Parameter("scale", "str", None, "how much work: tiny, demo, class, large; None is demo, or FLOWLAB_SCALE",
                   choices=SCALES),
         Parameter("latency_ms", "float", None, "the site's wait, every request; None is the scale's", least=0),
         Parameter("repeats", "int", repeats, "runs of everything that is timed", least=1),

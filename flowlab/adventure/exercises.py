@@ -15,7 +15,7 @@ from typing import Any
 
 from flowlab.errors import SettingError
 
-TODO = "...  # your code here"
+TODO = "return ...  # your code here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def stub_of(solution: str) -> str:
     >>> print(stub_of('def one():\\n    "Return 1."\\n    return 1'))
     def one():
         "Return 1."
-        ...  # your code here
+        return ...  # your code here
     """
     lines = solution.rstrip().splitlines()
     for function in reversed([n for n in ast.parse(solution).body if isinstance(n, ast.FunctionDef)]):

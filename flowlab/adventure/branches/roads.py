@@ -1,0 +1,148 @@
+"""Notebook 02's branches: three roads that shorten the survey, each measured against the serial one.
+
+Here: what each road compares, what is claimed of it, and the roads side by side. Not here: the strategies themselves
+(workloads) and how they are timed (comparison). The invariant: every road's reports are equal to the serial survey's,
+or the road is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from flowlab.adventure.branches.recorded import LABEL, ROADS
+from flowlab.adventure.journals import Entry, Journal
+from flowlab.adventure.outcomes import Outcome
+from flowlab.comparison import Comparison, compare
+from flowlab.errors import require
+
+DO_LESS = {"parser": "stdlib", "compute": "sorted"}
+
+CLAIMS: Mapping[str, tuple[tuple[str, str, float], ...]] = {
+    "download": (
+        ("threads wait for many pages at once", "threads", 1.2),
+        ("so does one event loop", "asyncio", 1.2),
+    ),
+    "parse": (
+        ("a lighter parser shortens the survey on one core", "stdlib parser", 1.1),
+        ("processes use the other core", "processes", 1.1),
+    ),
+    "algorithm": (
+        ("a better search shortens the survey on one core", "sorted search", 1.2),
+        ("a careful mix of loop and processes shortens it too", "hybrid", 1.2),
+    ),
+}
+"""By road: what is claimed, of which strategy, and the least gain over serial from scale demo on."""
+
+
+def download(settings: Mapping[str, Any], *, site: Any) -> Outcome:
+    """Wait for many pages at once: threads and asyncio against serial."""
+    return _road("download", settings, site, {"threads": ("threads", {}), "asyncio": ("asyncio", {})})
+
+
+def parse(settings: Mapping[str, Any], *, site: Any) -> Outcome:
+    """Parse on all cores, or parse with less: processes and the standard library's parser against serial."""
+    return _road("parse", settings, site,
+                 {"processes": ("processes", {}), "stdlib parser": ("serial", {"parser": "stdlib"})})
+
+
+def algorithm(settings: Mapping[str, Any], *, site: Any) -> Outcome:
+    """Compute less: the sorted search with a cut-off, against serial and against the careful engineer's hybrid."""
+    return _road("algorithm", settings, site,
+                 {"hybrid": ("hybrid", {}), "sorted search": ("serial", {"compute": "sorted"})})
+
+
+def _road(
+    option: str, settings: Mapping[str, Any], site: Any, ways: Mapping[str, tuple[str, dict[str, str]]]
+) -> Outcome:
+    """Compare the ways of one road with the serial survey, and with doing less and waiting at once."""
+    from flowlab.workloads import loneliest
+
+    count = settings["n_countries"]
+    plain = loneliest.job(site, n_countries=count)
+    strategies = {"serial": plain.strategies["serial"]}
+    for name, (strategy, less) in ways.items():
+        strategies[name] = loneliest.job(site, n_countries=count, **less).strategies[strategy]
+    strategies["do less"] = loneliest.job(site, n_countries=count, **DO_LESS).strategies["asyncio"]
+    comparison = compare(replace(plain, strategies=strategies), repeats=settings["repeats"])
+    if not comparison.agree:
+        raise AssertionError("; ".join(comparison.disagreements))
+    line = (f"road {option!r}: {', '.join(strategies)}; {count} countries, {plain.requests} requests a run; "
+            "all reports equal.")
+    return Outcome("road", option, line, comparison.sentence, comparison, summary(comparison))
+
+
+KEPT = ("n", "wall_s", "wall_low_s", "wall_high_s", "speedup", "cpu_s", "peak_bytes", "energy_j")
+
+
+def summary(comparison: Comparison) -> dict[str, dict[str, Any]]:
+    """Return what the journal keeps of a comparison: one row of figures a strategy."""
+    return {str(row["strategy"]): {name: row[name] for name in KEPT} for row in comparison.strategy_rows()}
+
+
+def noise(comparison: Comparison) -> float:
+    """Return how many times as long as the fastest the slowest of equal runs took, at the worst of all strategies."""
+    spreads = [comparison.spread(strategy, "wall_s") for strategy in comparison.strategies]
+    return max(spread.high / spread.low for spread in spreads if spread)
+
+
+def gain(comparison: Comparison, strategy: str) -> float:
+    """Return how many times as fast as serial a strategy is, median against median."""
+    serial, this = comparison.spread("serial", "wall_s"), comparison.spread(strategy, "wall_s")
+    return serial.median / this.median if serial and this else float("nan")
+
+
+def pick(comparison: Comparison, goal: str) -> str:
+    """Return the strategy that serves a goal best among those measured.
+
+    Args:
+        comparison: One road's.
+        goal: "fast" is least wall time, "small" least memory, "frugal" least energy; "simple" is the fastest of those
+            that need no concurrency.
+    """
+    rows = comparison.strategy_rows()
+    if goal == "simple":
+        rows = [row for row in rows if row["strategy"] in ("serial", "stdlib parser", "sorted search")]
+    column = {"small": "peak_bytes", "frugal": "energy_j"}.get(goal, "wall_s")
+    known: list[Any] = [row for row in rows if row[column] is not None] or rows[:1]
+    return str(min(known, key=lambda row: row[column])["strategy"])
+
+
+def all_roads(outcome: Outcome, journal: Journal) -> Any:
+    """Return the three roads side by side: yours now, yours from the journal, or else the recorded one, labelled."""
+    pandas = require("pandas", extra="demo", why="to show the roads as a table")
+    rows: list[dict[str, Any]] = []
+    for road, recorded in ROADS.items():
+        entry = _last(journal.entries("result", key="road"), road)
+        if road == outcome.option:
+            rows += _rows(road, outcome.facts, "measured just now")
+        elif entry:
+            rows += _rows(road, entry.facts["summary"], f"your journal, {entry.at[:16]}, scale {_scale(entry)}")
+        else:
+            rows += _rows(road, recorded, LABEL)
+    return pandas.DataFrame(rows)
+
+
+def _last(entries: Sequence[Entry], road: str) -> Entry | None:
+    return next((entry for entry in reversed(entries) if entry.value == road and entry.facts.get("summary")), None)
+
+
+def _scale(entry: Entry) -> str:
+    return str(entry.facts.get("parameters", {}).get("scale", "unknown"))
+
+
+def _rows(road: str, facts: Mapping[str, Mapping[str, Any]], source: str) -> list[dict[str, Any]]:
+    serial = facts["serial"]
+    return [
+        {
+            "road": road,
+            "strategy": name,
+            "n": row["n"],
+            "times as fast as serial": round(row["speedup"], 2),
+            "times serial's memory": round(row["peak_bytes"] / serial["peak_bytes"], 2) if row["peak_bytes"] else None,
+            "where from": source,
+        }
+        for name, row in facts.items()
+        if name != "serial"
+    ]

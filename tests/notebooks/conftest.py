@@ -1,0 +1,118 @@
+"""Surroundings in which a notebook touches nothing of its user's, and runs of it that leave nothing behind."""
+
+import os
+import sys
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+
+from flowlab.adventure import notebooks_folder
+from flowlab.adventure.journals import Journal
+
+MARK = "FLOWLAB_TESTED_BY"
+
+
+@pytest.fixture(scope="session")
+def surroundings(tmp_path_factory):
+    """Environment variables that keep every file in a temporary folder, and mark every process that we start."""
+    home = tmp_path_factory.mktemp("home")
+    return {
+        "HOME": str(home),
+        "IPYTHONDIR": str(home / "ipython"),
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_DATA_DIR": str(home / "data"),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "XDG_CACHE_HOME": str(home / "cache"),
+        "FLOWLAB_SCALE": "tiny",
+        "FLOWLAB_JOURNAL": str(home / "journal.jsonl"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        MARK: uuid.uuid4().hex,
+    }
+
+
+@pytest.fixture(scope="session")
+def leftovers(surroundings):
+    """A function that returns the command lines of processes the runs started and did not end."""
+
+    def alive():
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.pid != os.getpid() and process.environ().get(MARK) == surroundings[MARK]:
+                    found.append(" ".join(process.cmdline()))
+            except psutil.Error:
+                continue
+        return [each for each in found if each]
+
+    return alive
+
+
+@dataclass(frozen=True)
+class Taken:
+    """One notebook, run headless."""
+
+    notebook: nbformat.NotebookNode
+    journal: Journal
+    folder: Path
+
+    @property
+    def printed(self):
+        """All that the cells printed, in order."""
+        return "".join(out.text for out in self.outputs if out.get("name") == "stdout")
+
+    @property
+    def outputs(self):
+        """All outputs of all cells."""
+        return [out for cell in self.notebook.cells if cell.cell_type == "code" for out in cell.outputs]
+
+
+@pytest.fixture(scope="session")
+def take(surroundings, tmp_path_factory):
+    """A function that runs a notebook by papermill, in this process, from a folder of its own; it returns a Future."""
+    import papermill
+
+    def run(name, parameters, changed=None):
+        folder = tmp_path_factory.mktemp(name)
+        source = notebooks_folder() / f"{name}.ipynb"
+        if changed is not None:
+            source = folder / "changed.ipynb"
+            nbformat.write(changed, source)
+        journal = folder / "journal.jsonl"
+        papermill.execute_notebook(
+            str(source), str(folder / "out.ipynb"), parameters={"journal": str(journal), **parameters},
+            kernel_name="python3", progress_bar=False, cwd=str(folder), log_output=False,
+        )  # fmt: skip
+        return Taken(nbformat.read(folder / "out.ipynb", as_version=4), Journal(journal), folder)
+
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(2) as pool:
+        for name, value in surroundings.items():
+            patch.setenv(name, value)
+        patch.setattr(sys, "dont_write_bytecode", True)
+        yield lambda *args, **more: pool.submit(run, *args, **more)
+
+
+def cells(notebook, tag):
+    """The code cells of a notebook that have a tag."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code" and tag in cell.metadata.get("tags", [])]
+
+
+@pytest.fixture(scope="session")
+def tagged():
+    """The function `cells`, for tests that cannot import from here."""
+    return cells
+
+
+def ready():
+    """The notebooks that are there, by name."""
+    return {path.stem: nbformat.read(path, as_version=4) for path in sorted(notebooks_folder().glob("*.ipynb"))}
+
+
+@pytest.fixture(scope="session")
+def notebooks():
+    """The stored notebooks, by name."""
+    return ready()
