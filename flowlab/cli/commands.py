@@ -93,8 +93,6 @@ def _compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--connections", type=int, help="connections at once (default: 8)")
     parser.add_argument("--downloads", type=Path, metavar="FOLDER", help="keep the downloaded files here")
     parser.add_argument("--url", help="a site that runs already (see `flowlab site`) instead of one of our own")
-    parser.add_argument("--user", help="user name for --url")
-    parser.add_argument("--password", help="password for --url")
     _served(parser)
 
 
@@ -102,15 +100,22 @@ def _served(parser: argparse.ArgumentParser) -> None:
     site = parser.add_argument_group("the site")
     site.add_argument("--latency-ms", type=float, help="time before each answer")
     site.add_argument("--jitter-ms", type=float, help="random extra time before each answer, at most this")
-    site.add_argument("--bandwidth", type=float, metavar="B/S", help="bytes a second on each connection")
+    site.add_argument("--bandwidth-bytes-s", type=float, help="bytes a second on each connection")
     site.add_argument("--capacity", type=int, help="requests served at once; others queue")
     site.add_argument("--error-rate", type=float, help="share of requests answered with 503, 0 to 1")
-    site.add_argument("--busy-rate", type=float, help="share of requests answered with 429, 0 to 1")
+    site.add_argument("--throttle-rate", type=float, help="share of requests answered with 429, 0 to 1")
+    site.add_argument("--retry-after-s", type=int, help="what a 429 asks to wait, in whole seconds")
     site.add_argument("--seed", type=int, help="seed of all random draws")
     site.add_argument("--port", type=int, help="port to listen on (default: any free one)")
+    site.add_argument("--user", help="who may log in")
+    site.add_argument("--password", help="their password")
 
 
-_SITE_OPTIONS = ("latency_ms", "jitter_ms", "bandwidth", "capacity", "error_rate", "busy_rate", "seed", "port")
+_SITE_OPTIONS = (
+    "latency_ms", "jitter_ms", "bandwidth_bytes_s", "capacity", "error_rate", "throttle_rate", "retry_after_s", "seed",
+    "port", "user", "password",
+)  # fmt: skip
+_JOB_OPTIONS = ("n_countries", "compute", "parser", "workers", "connections", "downloads")
 
 
 def _try(parser: argparse.ArgumentParser) -> None:
@@ -145,6 +150,7 @@ def compare(options: argparse.Namespace) -> int:
     _needs_demo_extra()
     from flowlab.cli import printing
     from flowlab.comparison import compare as run
+    from flowlab.comparison.subjects import unknown
     from flowlab.workloads import loneliest
 
     if options.job != "loneliest":
@@ -152,13 +158,13 @@ def compare(options: argparse.Namespace) -> int:
             f"no built-in job {options.job!r}: there is loneliest; for your own functions see `flowlab try`"
         )
     report = _report_path(options, f"loneliest-{options.scale}")
-    scale = loneliest.scale(options.scale)
-    given = _given(options, ("n_countries", "compute", "parser", "workers", "connections", "downloads"))
-    served = {**_served_by(scale), **_given(options, _SITE_OPTIONS)}
-    surveyed = {"n_countries": scale["n_countries"], **given}
-    with printing.progress() as shown, _the_site(options, served) as site:
+    if options.scale not in loneliest.SCALES:
+        raise SettingError(unknown("scale", options.scale, list(loneliest.SCALES)))
+    chosen = {**loneliest.SCALES[options.scale], **_given(options, (*_JOB_OPTIONS, *_SITE_OPTIONS))}
+    surveyed = {name: value for name, value in chosen.items() if name in _JOB_OPTIONS}
+    with printing.progress() as shown, _the_site(options, chosen) as site:
         comparison = run(
-            loneliest.job(site, **surveyed),
+            loneliest.job(site, **surveyed, **_given(options, ("user", "password"))),
             strategies=_names(options.strategies), repeats=options.repeats, timeout_s=options.timeout,
             progress=shown.update, say=shown.say,
         )  # fmt: skip
@@ -188,7 +194,7 @@ def site(options: argparse.Namespace) -> int:
     _needs_demo_extra()
     from flowlab.workloads import loneliest
 
-    loneliest.serve(**_given(options, _SITE_OPTIONS))
+    loneliest.run_site(**_given(options, _SITE_OPTIONS))
     return 0
 
 
@@ -226,18 +232,15 @@ def _needs_demo_extra() -> None:
         require(package, extra="demo", why="for this command")
 
 
-def _the_site(options: argparse.Namespace, served: dict[str, Any]) -> Any:
+def _the_site(options: argparse.Namespace, chosen: dict[str, Any]) -> Any:
+    """A site of our own while the block lasts, or the address of one that runs already."""
     from contextlib import nullcontext
 
     from flowlab.workloads import loneliest
 
-    if options.url is None:
-        return loneliest.site(**served)
-    return nullcontext(loneliest.remote_site(options.url, **_given(options, ("user", "password"))))
-
-
-def _served_by(scale: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in scale.items() if name in _SITE_OPTIONS}
+    if options.url is not None:
+        return nullcontext(options.url)
+    return loneliest.site(**{name: value for name, value in chosen.items() if name in _SITE_OPTIONS})
 
 
 def _given(options: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -92,8 +92,9 @@ class Bench:
         after_ns = _cpu_ns(self.services[name])
         cpu_s = (after_ns - before_ns) / 1e9 if before_ns is not None and after_ns is not None else None
         energy = None
-        if cpu_s is not None:  # idle power belongs to the machine and is counted once, with the strategy
-            energy = power.estimate(cpu_s, wall_s, seen.peak_bytes or 0, cores=self.machine.cores, idle=False)
+        if cpu_s is not None:  # the machine's idle power is counted once, with the strategy
+            energy = power.estimate(cpu_s, wall_s, seen.peak_bytes or 0, cores=self.machine.cores)
+            energy = replace(energy, idle_j=0.0)
         return ServiceUse(name, strategy, repeat, cpu_s, seen.peak_bytes, seen.method, energy)
 
     def _figures(

@@ -237,7 +237,8 @@ def _pool(steps: tuple[Step, ...], workers: int) -> Any:
 
     import cloudpickle
 
-    context = multiprocessing.get_context("spawn")
+    fresh = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    context = multiprocessing.get_context(fresh)
     return ProcessPoolExecutor(workers, context, _start_worker, (cloudpickle.dumps(steps), perf_counter_ns()))
 
 

@@ -65,7 +65,7 @@ def unknown(what: str, name: object, known: Mapping[str, object] | Sequence[str]
 
 
 def subject(job: Any, equal: Callable[[Any, Any], bool] | None = None) -> Subject:
-    """The subject behind a job, a dict of callables, a (flow, inputs) pair or an object with `name` and `strategies`."""
+    """The subject behind a job, a dict, a (flow, inputs) pair or any object with `name` and `strategies`."""
     if isinstance(job, Mapping):
         made = Subject("comparison", dict(job))
     elif isinstance(job, tuple) and len(job) == 2 and hasattr(job[0], "run"):

@@ -1,0 +1,7 @@
+"""`python -m flowlab.cli`: the same as the command `flowlab`."""
+
+import sys
+
+from flowlab.cli.commands import main
+
+sys.exit(main())

@@ -1,0 +1,258 @@
+"""Comparing for real: fresh processes, interleaved, results held equal, nothing left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+import flowlab as fl
+from flowlab.errors import ComparisonError, SettingError
+
+
+def quiet(_: str) -> None:
+    """Say nothing."""
+
+
+def pid() -> int:
+    return os.getpid()
+
+
+def test_every_run_is_a_fresh_process_and_every_run_is_kept() -> None:
+    found = fl.compare({"a": pid, "b": pid}, repeats=2, equal=lambda *_: True, say=quiet)
+    assert [run.order for run in found.runs] == [0, 1, 2, 3]
+    assert {(run.strategy, run.repeat) for run in found.runs} == {("a", 0), ("b", 0), ("a", 1), ("b", 1)}
+    stamps = [(run.started_ns, run.ended_ns) for run in found.runs]
+    assert all(one[1] < other[0] for one, other in zip(stamps, stamps[1:], strict=False) if one[1] and other[0])
+
+
+def test_repeats_are_interleaved_and_serial_goes_first() -> None:
+    calls = {name: pid for name in ("threads", "serial", "asyncio")}
+    found = fl.compare(calls, repeats=3, equal=lambda *_: True, say=quiet)
+    assert found.runs[0].strategy == "serial"
+    for repeat in range(3):
+        assert {run.strategy for run in found.runs[3 * repeat : 3 * repeat + 3]} == set(calls)
+
+
+def test_a_run_has_neither_pandas_nor_matplotlib() -> None:
+    def loaded() -> set[str]:
+        return {"pandas", "matplotlib", "aiohttp", "rich"} & set(sys.modules)
+
+    assert fl.compare({"a": loaded}, repeats=1, say=quiet).value == set()
+
+
+def spin(seconds: float) -> int:
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+    return 1
+
+
+def spin_in_a_worker() -> int:
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(spin, 0.3).result()
+
+
+def spin_under_forkserver() -> int:
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    with ProcessPoolExecutor(1, multiprocessing.get_context("forkserver")) as pool:
+        return pool.submit(spin, 0.3).result()
+
+
+@pytest.mark.parametrize("call", [spin_in_a_worker, spin_under_forkserver])
+def test_cpu_seconds_hold_those_of_worker_processes(call: Any) -> None:
+    run = fl.compare({"a": call}, repeats=1, say=quiet).runs[0]
+    assert run.error is None and run.cpu_s is not None and run.cpu_s >= 0.29
+
+
+def allocate() -> int:
+    held = bytearray(200_000_000)
+    held[::4096] = b"x" * len(held[::4096])
+    time.sleep(0.5)  # long enough for the sampler to see it
+    return len(held)
+
+
+def test_peak_memory_is_sampled_from_outside() -> None:
+    run = fl.compare({"a": allocate}, repeats=1, say=quiet).runs[0]
+    assert run.peak_bytes is not None and 200_000_000 < run.peak_bytes < 300_000_000
+    assert run.memory_method in ("pss", "rss")
+
+
+def test_different_results_are_named_and_do_not_agree() -> None:
+    found = fl.compare({"serial": lambda: 1, "threads": lambda: 2}, repeats=1, say=quiet)
+    assert not found.agree and found.disagreements == ("threads gave another result than serial",)
+
+
+def test_a_strategy_that_raises_is_reported_and_the_rest_compared() -> None:
+    def broken() -> int:
+        raise ZeroDivisionError("no")
+
+    found = fl.compare({"serial": lambda: 1, "threads": broken, "asyncio": lambda: 1}, repeats=1, say=quiet)
+    assert found.runs_of("threads")[0].error == "ZeroDivisionError: no"
+    assert not found.agree and found.spread("asyncio", "wall_s") is not None
+
+
+def test_a_killed_run_is_reported() -> None:
+    def killed() -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    found = fl.compare({"serial": lambda: 1, "threads": killed}, repeats=1, say=quiet)
+    assert "without a result" in str(found.runs_of("threads")[0].error)
+
+
+def test_a_result_that_cannot_be_pickled_is_reported() -> None:
+    found = fl.compare({"serial": threading.Lock}, repeats=1, say=quiet)
+    assert "cannot be sent between processes" in str(found.runs[0].error)
+
+
+def test_what_a_strategy_prints_is_kept_apart() -> None:
+    assert "hello" in fl.compare({"serial": lambda: print("hello")}, repeats=1, say=quiet).runs[0].output
+
+
+def test_a_run_that_does_not_end_is_stopped_with_all_it_started() -> None:
+    def hang() -> None:
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        time.sleep(600)
+
+    before = set(psutil.Process().children(recursive=True))
+    with pytest.raises(ComparisonError, match="did not end within 1 s"):
+        fl.compare({"serial": hang}, repeats=1, timeout_s=1, say=quiet)
+    assert not [left for left in psutil.Process().children(recursive=True) if left not in before]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="parents' deaths are told to children on Linux only")
+def test_when_the_comparison_is_killed_its_run_ends_too(tmp_path: Path) -> None:
+    script = tmp_path / "hangs.py"
+    script.write_text(
+        textwrap.dedent(
+            f"""
+            import os, pathlib, time
+            import flowlab as fl
+            def hang():
+                pathlib.Path({str(tmp_path / "pid")!r}).write_text(str(os.getpid()))
+                time.sleep(600)
+            fl.compare({{"serial": hang}}, repeats=1)
+            """
+        )
+    )
+    comparing = subprocess.Popen([sys.executable, str(script)])
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+        assert time.monotonic() < deadline and comparing.poll() is None
+        time.sleep(0.02)
+    running = psutil.Process(int((tmp_path / "pid").read_text()))
+    comparing.kill()
+    comparing.wait()
+    running.wait(timeout=30)
+
+
+@pytest.mark.parametrize(
+    ("job", "arguments", "message"),
+    [
+        pytest.param({"serial": pid}, {"strategies": ["treads"]}, "no strategy 'treads'", id="unknown strategy"),
+        pytest.param({"serial": pid}, {"strategies": []}, "no strategy chosen", id="none chosen"),
+        pytest.param({"serial": pid}, {"repeats": 0}, "repeats=0", id="no repeat"),
+        pytest.param({"serial": pid}, {"sample": 3}, "sample=", id="a sample of what has no items"),
+        pytest.param({"serial": 3}, {}, "not callable", id="not a callable"),
+        pytest.param({}, {}, "no strategies", id="nothing to compare"),
+        pytest.param(42, {}, "cannot compare a int", id="not a job"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(job: Any, arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        fl.compare(job, **arguments)
+
+
+def fetch(item: int) -> int:
+    time.sleep(0.01)
+    return item
+
+
+def score(item: int) -> int:
+    return sum(range(item * 1000))
+
+
+def test_a_job_of_plain_functions_says_its_calls_first_and_ends_with_a_verdict() -> None:
+    said: list[str] = []
+    found = fl.compare(fl.job(fetch, score, items=range(30), workers=2), sample=6, repeats=3, say=said.append)
+    assert said == ["6 strategies x 3 repeats x 12 calls = 216 real calls"]
+    assert found.agree, found.disagreements
+    assert found.verdict is not None and found.verdict.projected_s is not None and found.verdict.code
+    assert {record.operation for record in found.best("serial").records} == {"fetch", "score"}
+    for name in found.strategies:
+        calls = [record for record in found.best(name).records if record.operation in ("fetch", "score")]
+        assert len(calls) == 12, name
+
+
+def test_failing_items_are_listed_for_each_strategy_and_the_rest_compared() -> None:
+    def picky(item: int) -> int:
+        if item == 2:
+            raise KeyError("secret")
+        return item
+
+    found = fl.compare(fl.job(picky, items=range(4), workers=2), repeats=1, say=quiet)
+    assert found.agree and all(run.failures == ((2, "KeyError"),) for run in found.runs)
+    assert "secret" not in str(found)
+
+
+def test_strategies_that_fail_on_different_items_are_reported() -> None:
+    parent = os.getpid()
+
+    def fails_elsewhere(item: int) -> int:
+        import multiprocessing
+
+        if item == 1 and multiprocessing.current_process().name != "MainProcess":
+            raise OSError
+        return item + parent
+
+    found = fl.compare(
+        fl.job(fails_elsewhere, items=range(3), workers=1), strategies=["serial", "processes"], repeats=1, say=quiet
+    )
+    assert not found.agree and "processes failed on other items than serial: items 1 against none" in found.disagreements
+
+
+def test_a_flow_is_compared_over_executors() -> None:
+    @fl.operation(outputs="b")
+    def plus(a: int) -> int:
+        return a + 1
+
+    found = fl.compare((fl.DataFlow(plus), {"a": 1}), repeats=1, say=quiet)
+    assert found.strategies == ("inline", "asyncio", "threads", "processes") and found.agree
+    assert found.value == {"a": 1, "b": 2}
+
+
+@pytest.mark.parametrize("strategy", ["serial", "threads", "asyncio", "processes", "hybrid", "dataflow"])
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_the_code_to_paste_runs_and_gives_the_same_results(strategy: str, kind: str, tmp_path: Path) -> None:
+    from flowlab.comparison.pasting import code
+
+    module = tmp_path / "mine.py"
+    prefix = "async " if kind == "async" else ""
+    module.write_text(f"{prefix}def first(a):\n    return a + 1\n\ndef second(b):\n    return 2 * b\n")
+    sys.path.insert(0, str(tmp_path))
+    try:
+        import importlib
+
+        mine = importlib.reload(importlib.import_module("mine"))
+        made = fl.job(mine.first, mine.second, items=range(3), workers=2)
+    finally:
+        sys.path.remove(str(tmp_path))
+    source = code(strategy, made.steps, made.workers, frozenset({"second"}))
+    script = tmp_path / "pasted.py"
+    script.write_text(
+        f"from mine import *\nitems = range(3)\n{source}\nif __name__ == '__main__':\n    print(results)\n"
+    )
+    found = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, cwd=tmp_path)
+    assert found.stdout.strip() == "[2, 4, 6]", source + found.stderr
