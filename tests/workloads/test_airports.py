@@ -21,7 +21,10 @@ from flowlab.workloads.loneliest.problems import PageError
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "data"
-FIXED = ["CL", "FM", "IS", "NO", "JP", "NZ", "DE", "FR", "RU", "VE", "ZA", "CN", "GB", "KI", "GL", "PF", "EG", "FJ", "SB", "PT", "KE", "IE", "NP", "MV", "CA", "AU"]
+FIXED = [
+    "CL", "FM", "IS", "NO", "JP", "NZ", "DE", "FR", "RU", "VE", "ZA", "CN", "GB", "KI", "GL", "PF", "EG", "FJ", "SB", "PT",
+    "KE", "IE", "NP", "MV", "CA", "AU",
+]  # fmt: skip
 
 
 def test_the_file_has_seven_columns_and_about_28300_airports_each_with_its_own_code_and_a_place_on_earth() -> None:
