@@ -6,6 +6,7 @@ its data, a caption and its data table, and the same chart gives the same bytes.
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowlab.errors import SettingError
-from flowlab.plots.theme import Theme, drawing, theme_named
+from flowlab.plots.theme import Theme, drawing, settle, theme_named
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,6 +27,8 @@ Draw = Callable[[Theme, bool], "Figure"]
 PNG_DPI = 144
 SVG_LIMIT_BYTES = 100_000
 ROWS_SHOWN = 100
+_LONG_DECIMALS = re.compile(r"(\d\.\d\d)\d+")
+_PATH = re.compile(r'(?<= d=")[^"]*')
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +56,8 @@ class Chart:
         """Return the same chart in another theme or for another width."""
         theme = self.theme if theme is None else theme
         narrow = self.narrow if narrow is None else narrow
+        if (theme, narrow) == (self.theme, self.narrow):
+            return self
         if self.draw is None:
             raise SettingError("this chart does not know how it was drawn: call the function that made it once more.")
         return replace(self, figure=_drawn(self.draw, theme, narrow), theme=theme, narrow=narrow)
@@ -62,7 +67,7 @@ class Chart:
         text = StringIO()
         with drawing(theme_named(self.theme)):
             self.figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-        return text.getvalue()
+        return _shortened(text.getvalue())
 
     def png(self, dpi: float = PNG_DPI) -> bytes:
         """Return the figure as PNG, by default twice as fine as a plain screen."""
@@ -85,10 +90,8 @@ class Chart:
 
     def source(self) -> str:
         """Return the figure as a data address for `<img src>`: SVG, or PNG where there is too much in it for SVG."""
-        svg = self.svg().encode()
-        if len(svg) <= SVG_LIMIT_BYTES:
-            return "data:image/svg+xml;base64," + b64encode(svg).decode()
-        return "data:image/png;base64," + b64encode(self.png()).decode()
+        svg = self.svg()
+        return address(svg) if len(svg) <= SVG_LIMIT_BYTES else address(self.png())
 
     @property
     def size_px(self) -> tuple[int, int]:
@@ -104,6 +107,12 @@ class Chart:
             f"<img alt='{escape(self.alt)}' src='{self.source()}' width='{width}' height='{height}' style='{style}'>"
             f"<figcaption style='max-width:60em'>{escape(self.caption)}</figcaption>{data_table(self.data)}</figure>"
         )
+
+
+def address(picture: str | bytes) -> str:
+    """Return a picture (SVG as text, PNG as bytes) as a data address, so that a page needs no second file."""
+    kind, raw = ("svg+xml", picture.encode()) if isinstance(picture, str) else ("png", picture)
+    return f"data:image/{kind};base64,{b64encode(raw).decode()}"
 
 
 def new_chart(draw: Draw, *, alt: str, caption: str, data: DataFrame, theme: str, narrow: bool) -> Chart:
@@ -135,6 +144,12 @@ def data_table(data: DataFrame) -> str:
     )
 
 
+def _shortened(svg: str) -> str:
+    """Return the same picture in fewer bytes: coordinates to a hundredth of a point, paths without line breaks."""
+    svg = re.sub(r"\n *", "\n", _LONG_DECIMALS.sub(r"\1", svg))
+    return _PATH.sub(lambda path: re.sub(r"\s*([A-Za-z])\s*", r"\1", path[0].strip()).replace(" ", ","), svg)
+
+
 def _cell(value: object) -> str:
     """Say one value of a table; what was not measured stays empty."""
     if value is None or value != value:
@@ -148,5 +163,5 @@ def _drawn(draw: Draw, theme: str, narrow: bool) -> Figure:
     look = theme_named(theme)
     with drawing(look):
         figure = draw(look, narrow)
-        figure.draw_without_rendering()  # settle the layout while these settings hold
+        settle(figure)
     return figure

@@ -17,7 +17,18 @@ from flowlab.errors import PlotError, SettingError, require
 from flowlab.plots.calls import timed
 from flowlab.plots.chart import Chart, new_chart
 from flowlab.plots.spread import median_interval
-from flowlab.plots.theme import NARROW_IN, WIDE_IN, Look, Theme, legend_above, new_figure, strategy_looks
+from flowlab.plots.theme import (
+    FAINT,
+    GHOST,
+    NARROW_IN,
+    PALE,
+    WIDE_IN,
+    Look,
+    Theme,
+    legend_above,
+    new_figure,
+    strategy_looks,
+)
 from flowlab.plots.wording import listing, provenance, quantity, seconds, sentence_case
 
 if TYPE_CHECKING:
@@ -149,14 +160,14 @@ def _memory_panel(
             ax.fill_between(
                 curve.x,
                 y,
-                facecolor=theme.tint(colour, 0.15),
-                edgecolor=theme.tint(colour, 0.4),
+                facecolor=theme.tint(colour, GHOST),
+                edgecolor=theme.tint(colour, FAINT),
                 hatch=look.hatch,
                 linewidth=0,
             )
             ax.plot(curve.x, y, color=colour, linewidth=2, zorder=4)
         else:
-            ax.plot(curve.x, y, color=theme.tint(colour, 0.45), linewidth=1, zorder=3)
+            ax.plot(curve.x, y, color=theme.tint(colour, FAINT), linewidth=1, zorder=3)
     at, size, during = peak
     ax.plot(at, size * MB, marker=look.marker, color=colour, markeredgecolor=theme.ink, markersize=8, zorder=5)
     ax.set_title(f"{name}: peak {number(size * MB)} MB", fontsize=10)
@@ -281,7 +292,7 @@ def _requests_figure(
         colour = theme.colour(look.colour)
         y = [value * scale for value in curve.y]
         if not curve.shown:
-            ax.plot(curve.x, y, color=theme.tint(colour, 0.35), linewidth=1, linestyle=look.line, zorder=2)
+            ax.plot(curve.x, y, color=theme.tint(colour, PALE), linewidth=1, linestyle=look.line, zorder=2)
             continue
         ax.plot(
             curve.x, y, color=colour, linestyle=look.line, linewidth=2, marker=look.marker, markersize=7, zorder=4,

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from flowlab.plots.theme import Theme
+from flowlab.plots.theme import Theme, settle
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -95,8 +95,7 @@ def name_points(
         marks: Other places, in data coordinates, that had better not be covered.
     """
     figure: Any = ax.figure
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")  # from here on the axes stay where they are
+    settle(figure)
     scale = 72 / figure.dpi
     frame = _box(ax.get_window_extent(), scale)
     places = [_place(ax, point, scale) for point in points]

@@ -16,7 +16,18 @@ from flowlab.errors import PlotError, SettingError, require
 from flowlab.plots.chart import Chart, new_chart
 from flowlab.plots.labels import name_points
 from flowlab.plots.spread import median_interval
-from flowlab.plots.theme import NARROW_IN, WIDE_IN, Look, Theme, new_figure, strategy_looks
+from flowlab.plots.theme import (
+    FAINT,
+    NARROW_IN,
+    PALE,
+    SOFT,
+    VERMILLION,
+    WIDE_IN,
+    Look,
+    Theme,
+    new_figure,
+    strategy_looks,
+)
 from flowlab.plots.wording import Quantity, listing, provenance, quantity, sentence_case
 
 if TYPE_CHECKING:
@@ -228,11 +239,11 @@ def _draw_point(ax: Axes, x: Quantity, y: Quantity, point: _Point, look: Look, t
     a, b = x.shown(point.middle[0]), y.shown(point.middle[1])
     ax.plot(
         [x.shown(v) for v in point.x], [y.shown(v) for v in point.y], linestyle="none", marker=look.marker,
-        markersize=6, markerfacecolor=theme.tint(colour, 0.35), markeredgecolor=theme.tint(colour, 0.6), zorder=3,
+        markersize=6, markerfacecolor=theme.tint(colour, PALE), markeredgecolor=theme.tint(colour, SOFT), zorder=3,
     )  # fmt: skip
     if point.band:
         low, high = (y.shown(v) for v in point.band)
-        ax.plot([a, a], [low, high], color=theme.tint(colour, 0.45), linewidth=5, solid_capstyle="butt", zorder=2)
+        ax.plot([a, a], [low, high], color=theme.tint(colour, FAINT), linewidth=5, solid_capstyle="butt", zorder=2)
     across, up = median_interval(point.x), median_interval(point.y)
     ax.plot([x.shown(v) for v in across], [b, b], color=colour, linewidth=1.6, zorder=4)
     ax.plot([a, a], [y.shown(v) for v in up], color=colour, linewidth=1.6, zorder=4)
@@ -246,7 +257,7 @@ def _draw_point(ax: Axes, x: Quantity, y: Quantity, point: _Point, look: Look, t
             marker="o",
             markersize=20,
             markerfacecolor="none",
-            markeredgecolor="#d55e00",
+            markeredgecolor=VERMILLION,
             markeredgewidth=2.2,
             zorder=6,
         )

@@ -8,9 +8,11 @@ come.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from flowlab.errors import SettingError, require
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 BLACK, ORANGE, SKY, GREEN = "#000000", "#e69f00", "#56b4e9", "#009e73"
 YELLOW, BLUE, VERMILLION, PURPLE = "#f0e442", "#0072b2", "#d55e00", "#cc79a7"
 GREY = "#8a94a0"
+
+GHOST, PALE, FAINT, SOFT = 0.15, 0.3, 0.45, 0.6
 
 WIDE_IN = 9.0
 NARROW_IN = 4.1
@@ -40,11 +44,15 @@ class Theme:
         """Return `colour` as it is drawn in this theme: black becomes ink, which shows on dark paper too."""
         return self.ink if colour == BLACK else colour
 
-    def tint(self, colour: str, strength: float = 0.3) -> str:
+    def tint(self, colour: str, strength: float = PALE) -> str:
         """Return `colour` mixed into the paper, an opaque stand-in for transparency.
 
-        >>> THEMES["light"].tint("#0072b2", 0.5)
-        '#80b8d8'
+        Args:
+            colour: One of the colours above.
+            strength: GHOST, PALE, FAINT or SOFT, so that every tint is known when a picture changes its theme.
+
+        >>> THEMES["light"].tint("#0072b2", SOFT)
+        '#66aad1'
         """
         parts = zip(_channels(self.colour(colour)), _channels(self.paper), strict=True)
         return "#" + "".join(f"{round(strength * ours + (1 - strength) * paper):02x}" for ours, paper in parts)
@@ -137,6 +145,21 @@ def _channels(colour: str) -> tuple[int, int, int]:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
+def recoloured(svg: str, old: Theme, new: Theme) -> str:
+    """Return a picture drawn in one theme in the colours of another, without drawing it again."""
+    table = _translation(old, new)
+    return re.sub("#[0-9a-f]{6}", lambda found: table.get(found[0], found[0]), svg)
+
+
+@cache
+def _translation(old: Theme, new: Theme) -> dict[str, str]:
+    """Return what every colour of one theme is in another."""
+    table = {getattr(old, name): getattr(new, name) for name in ("paper", "ink", "muted", "grid")}
+    for colour in (BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILLION, PURPLE, GREY):
+        table |= {old.tint(colour, strength): new.tint(colour, strength) for strength in (GHOST, PALE, FAINT, SOFT)}
+    return table | {old.tint(old.muted): new.tint(new.muted)}
+
+
 @contextmanager
 def drawing(theme: Theme) -> Iterator[None]:
     """Have matplotlib draw in `theme` within the block, and leave its settings as they were."""
@@ -178,6 +201,14 @@ def drawing(theme: Theme) -> Iterator[None]:
         }
     ):
         yield
+
+
+def settle(figure: Figure) -> None:
+    """Lay the figure out, once and for all: from here on its axes stay where they are."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")
 
 
 def new_figure(theme: Theme, width_in: float, height_in: float) -> Figure:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 LANE_IN = 0.15
 BAR = 0.84
 
+_Box = tuple[float, float, float, float]
+"""Left, right, top, bottom."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Panel:
@@ -177,7 +180,7 @@ def _draw_panel(ax: Axes, panel: _Panel, operations: Mapping[str, str], theme: T
     for operation, colour in operations.items():
         mine = [slot for slot in panel.slots if slot.record.operation == operation]
         for depth in {slot.depth for slot in mine}:
-            _bars(ax, panel, [slot for slot in mine if slot.depth == depth], theme.colour(colour), theme)
+            _bars(ax, panel, [slot for slot in mine if slot.depth == depth], colour, theme)
     failed = [slot for slot in panel.slots if slot.record.status != "ok"]
     ax.plot(
         [_since(panel, slot.record.ended_ns) for slot in failed], [slot.lane for slot in failed],
@@ -193,7 +196,9 @@ def _draw_panel(ax: Axes, panel: _Panel, operations: Mapping[str, str], theme: T
 
 def _bars(ax: Axes, panel: _Panel, slots: Sequence[Slot], colour: str, theme: Theme) -> None:
     """Draw calls of one operation: the solid lower part computes, the hatched upper part waits."""
-    solid, hatched, plain = [], [], []
+    solid: list[_Box] = []
+    hatched: list[_Box] = []
+    plain: list[_Box] = []
     for slot in slots:
         left, right = _since(panel, slot.record.started_ns), _since(panel, slot.record.ended_ns)
         height = BAR * 0.7**slot.depth
@@ -201,27 +206,35 @@ def _bars(ax: Axes, panel: _Panel, slots: Sequence[Slot], colour: str, theme: Th
         top = bottom - height
         share = _share(panel, slot)
         if share.computing_ns is None:
-            plain.append(_box(left, right, top, bottom))
+            plain.append((left, right, top, bottom))
             continue
         middle = bottom - height * (share.computing_ns / share.own_ns if share.own_ns else 1)
-        solid.append(_box(left, right, middle, bottom))
-        hatched.append(_box(left, right, top, middle))
-    collections = require("matplotlib.collections", extra="demo", why="to draw a figure")
+        solid.append((left, right, middle, bottom))
+        hatched.append((left, right, top, middle))
     for boxes, face, hatch in (
         (hatched, theme.tint(colour), "/////"),
-        (solid, colour, ""),
+        (solid, theme.colour(colour), ""),
         (plain, theme.tint(colour), ""),
     ):
         if boxes:
-            ax.add_collection(
-                collections.PolyCollection(
-                    boxes, facecolors=face, edgecolors=colour, linewidths=0.5, hatch=hatch, zorder=3 + slots[0].depth
-                )
-            )
+            _boxes(ax, boxes, face, theme.colour(colour), hatch, zorder=3 + slots[0].depth)
 
 
-def _box(left: float, right: float, top: float, bottom: float) -> list[tuple[float, float]]:
-    return [(left, top), (right, top), (right, bottom), (left, bottom)]
+def _boxes(ax: Axes, boxes: Sequence[_Box], face: str, edge: str, hatch: str, zorder: float) -> None:
+    """Draw many rectangles as one shape: thousands of shapes would make a page heavy."""
+    module = require("matplotlib.path", extra="demo", why="to draw a figure")
+    patches = require("matplotlib.patches", extra="demo", why="to draw a figure")
+    corners = [
+        corner
+        for left, right, top, bottom in boxes
+        for corner in ((left, top), (right, top), (right, bottom), (left, bottom), (left, top))
+    ]
+    path = module.Path
+    codes = [path.MOVETO, path.LINETO, path.LINETO, path.LINETO, path.CLOSEPOLY] * len(boxes)
+    shape = patches.PathPatch(
+        path(corners, codes), facecolor=face, edgecolor=edge, linewidth=0.5, hatch=hatch or None, zorder=zorder
+    )
+    ax.add_artist(shape)
 
 
 def _legend(figure: Figure, operations: Mapping[str, str], theme: Theme, narrow: bool) -> None:
