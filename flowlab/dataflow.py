@@ -1,0 +1,168 @@
+"""DataFlow: operations wired by definition names. It only delegates: to the graph, the planner, the orchestrator, the drawing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from flowlab.errors import FlowError
+from flowlab.graph import Definition, Graph, Operation, wire
+from flowlab.graph.operation import PLACES
+
+if TYPE_CHECKING:
+    from flowlab.planning import Plan
+    from flowlab.run.result import Run
+
+Inputs = Mapping[str, Any]
+
+
+class DataFlow:
+    """Operations wired by the names of their definitions.
+
+    Args:
+        operations: Operations, or other flows, which become one operation each.
+        name: The flow's name.
+        definitions: What is more to say about definitions than their names.
+
+    Raises:
+        FlowError: The flow is built wrongly.
+
+    Example:
+        >>> import flowlab as fl
+        >>> double = fl.operation(outputs="b")(lambda a: 2 * a)  # doctest: +SKIP
+    """
+
+    def __init__(self, *operations: Any, name: str = "flow", definitions: Iterable[Definition] = ()) -> None:
+        self.name = name
+        self.graph: Graph = wire([_as_operation(name, item) for item in operations], definitions, name)
+        self._layouts: dict[Any, Any] = {}
+
+    def __repr__(self) -> str:
+        return f"DataFlow({self.name!r}: {', '.join(self.graph.operations)})"
+
+    # planning
+
+    def plan(self, inputs: Iterable[str], outputs: Iterable[str] | None = None) -> Plan:
+        """The plan for these names, without running anything.
+
+        Raises:
+            FlowError: A name is not one the flow knows.
+        """
+        from flowlab.planning import plan
+
+        return plan(self.graph, *self._names(inputs, outputs))
+
+    def _names(self, inputs: Iterable[str], outputs: Iterable[str] | None) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+        given = tuple(inputs)
+        for name in given:
+            self.graph.known(name, "given is")
+        if isinstance(outputs, str):
+            raise FlowError(f"outputs is a list of names: say outputs=[{outputs!r}]")
+        wanted = None if outputs is None else tuple(outputs)
+        for name in wanted or ():
+            self.graph.known(name, "wanted is")
+        return given, wanted
+
+    # running
+
+    def run(
+        self, inputs: Inputs | None = None, outputs: Iterable[str] | None = None, *, executor: str | None = None,
+        workers: int | None = None, strict: bool = True,
+    ) -> Run:  # fmt: skip
+        """Run once and return what came out; works in scripts and notebooks alike.
+
+        Args:
+            inputs: Values by definition name; a many takes an iterable of values.
+            outputs: The names wanted; None for all that can be computed.
+            executor: Where plain functions run: "inline", "asyncio", "threads", "processes". None runs them inline if there
+                are no coroutines, else in threads.
+            workers: How many threads and processes there are at most.
+            strict: Raise if a wanted output is missing.
+
+        Raises:
+            FlowError: A name or value does not fit the flow.
+            RunError: A wanted output could not be made.
+        """
+        from flowlab.run.session import run
+
+        return run(self, inputs, outputs, _settings(executor, workers, strict))
+
+    async def run_async(
+        self, inputs: Inputs | None = None, outputs: Iterable[str] | None = None, *, executor: str | None = None,
+        workers: int | None = None, strict: bool = True,
+    ) -> Run:  # fmt: skip
+        """Run once on the running event loop; as `run`."""
+        from flowlab.run.session import run_async
+
+        return await run_async(self, inputs, outputs, _settings(executor, workers, strict))
+
+    def map(
+        self, items: Iterable[Inputs], outputs: Iterable[str] | None = None, *, executor: str | None = None,
+        workers: int | None = None, strict: bool = True,
+    ) -> list[Run]:  # fmt: skip
+        """Run once for each item and return the runs in order; resources of scope "run" are shared.
+
+        Raises:
+            RunError: At the end, if a wanted output of any item could not be made; `.runs` has all runs.
+        """
+        from flowlab.run.session import run_map
+
+        return run_map(self, items, outputs, _settings(executor, workers, strict))
+
+    def stream(
+        self, source: Any, outputs: Iterable[str] | None = None, *, limit: int = 64, ordered: bool = True,
+        executor: str | None = None, workers: int | None = None, strict: bool = True,
+    ) -> AsyncIterator[Run]:  # fmt: skip
+        """Run once for each item of an endless source, at most `limit` at a time, and yield the runs.
+
+        Args:
+            source: An iterable or async iterable of inputs.
+            limit: How many items are in flight at most; the source is not asked for more.
+            ordered: Yield in the order of the source, else in the order in which items finish.
+        """
+        from flowlab.run.streams import stream
+
+        return stream(self, source, outputs, limit, ordered, _settings(executor, workers, strict))
+
+    # drawing
+
+    def mermaid(self) -> str:
+        """The flow as a mermaid diagram."""
+        from flowlab.graph.drawing import mermaid
+
+        return mermaid(self.graph)
+
+    def svg(self) -> str:
+        """The flow as an SVG drawing."""
+        from flowlab.graph.drawing import svg
+
+        return svg(self.graph)
+
+    def _repr_html_(self) -> str:
+        return self.svg()
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return {"text/plain": repr(self), "text/html": self.svg(), "text/vnd.mermaid": self.mermaid()}
+
+
+def _settings(executor: str | None, workers: int | None, strict: bool) -> Any:
+    from flowlab.run.session import Settings
+
+    if executor is not None and executor not in PLACES:
+        from flowlab.graph.names import nearest
+
+        raise FlowError(f"executor is one of {', '.join(PLACES)}, not {executor!r}{nearest(str(executor), PLACES)}")
+    if workers is not None and workers < 1:
+        raise FlowError("workers is at least 1, or None for as many as this machine has cores")
+    return Settings(executor, workers, strict)
+
+
+def _as_operation(flow: str, item: Any) -> Operation:
+    if isinstance(item, Operation):
+        return item
+    if isinstance(item, DataFlow):
+        raise FlowError(f"flow {flow!r}: say how the flow {item.name!r} is used, flow.as_operation('name')")
+    if callable(item):
+        name = getattr(item, "__name__", type(item).__name__)
+        raise FlowError(f"flow {flow!r} got the plain function {name!r}: decorate it with fl.operation")
+    raise FlowError(f"flow {flow!r} got a {type(item).__name__} among its operations: give operations")

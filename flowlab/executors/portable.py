@@ -1,0 +1,92 @@
+"""Values as bytes for another process: plain pickle where it will do, by value where the other side cannot import.
+
+Whether a function's module can be imported by a worker is asked once a module. cloudpickle is imported when first needed.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+_BY_VALUE: dict[str, bytes] = {"__main__": b"__main__"}
+_IMPORTABLE: dict[str, bool] = {}
+
+
+def importable(name: str) -> bool:
+    """Whether a worker that has our sys.path can import this module and gets the same file."""
+    known = _IMPORTABLE.get(name)
+    if known is None:
+        known = _IMPORTABLE[name] = _find(name)
+        if not known:
+            _BY_VALUE[name] = name.encode()
+            module = sys.modules.get(name)
+            if module is not None:
+                import cloudpickle
+
+                cloudpickle.register_pickle_by_value(module)
+    return known
+
+
+def _find(name: str) -> bool:
+    from importlib.machinery import PathFinder
+
+    if name == "__main__":
+        return False
+    module = sys.modules.get(name)
+    if name in sys.builtin_module_names or module is None:
+        return True
+    path: Any = None
+    found = None
+    whole = ""
+    for part in name.split("."):
+        whole = f"{whole}.{part}" if whole else part
+        if whole in sys.builtin_module_names:
+            return True
+        try:
+            found = PathFinder.find_spec(whole, path)
+        except (ImportError, AttributeError, ValueError):
+            return False
+        if found is None:
+            return getattr(getattr(module, "__spec__", None), "origin", None) in ("built-in", "frozen")
+        path = found.submodule_search_locations
+    origin = getattr(module, "__file__", None)
+    return found is not None and (origin is None or found.origin == origin)
+
+
+def dump_function(function: Any) -> bytes:
+    """A function as bytes that a worker can load."""
+    import cloudpickle
+
+    target = function
+    while hasattr(target, "func"):
+        target = target.func
+    importable(getattr(target, "__module__", None) or "__main__")
+    return cloudpickle.dumps(function, protocol=5)
+
+
+def dump(value: Any, buffers: list[Any] | None = None) -> bytes:
+    """A value as bytes; large buffers go to `buffers` if it is given.
+
+    Raises:
+        Exception: Whatever pickling raises.
+    """
+    callback = None if buffers is None else buffers.append
+    try:
+        data = pickle.dumps(value, 5, buffer_callback=callback)
+    except Exception:
+        if buffers:
+            buffers.clear()
+    else:
+        if not _mentions(data, _BY_VALUE.values()):
+            return data
+        if buffers:
+            buffers.clear()
+    import cloudpickle
+
+    return cloudpickle.dumps(value, protocol=5, buffer_callback=callback)  # type: ignore[no-any-return]
+
+
+def _mentions(data: bytes, names: Iterable[bytes]) -> bool:
+    return any(name in data for name in names)

@@ -1,0 +1,117 @@
+"""Calls on threads of this process.
+
+Tasks wait in one deque that all threads take from, so no thread waits behind another's long call. Threads are daemons: one that
+never returns does not keep the process alive.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from flowlab.executors.task import ERROR, OK, YIELD, Outcome, Task
+from flowlab.metrics.active import CALL, THREAD, Call
+
+
+class Threads:
+    """A pool of threads that start as they are needed.
+
+    Args:
+        workers: How many threads there are at most.
+        wake: Called from a worker's thread when `outcomes` is no longer empty; at most once until `take`.
+    """
+
+    def __init__(self, workers: int, wake: Callable[[], object], clock: Callable[[], int] = time.perf_counter_ns) -> None:
+        self.workers = workers
+        self.wake = wake
+        self.clock = clock
+        self.tasks: deque[Task] = deque()
+        self.outcomes: deque[Outcome] = deque()
+        self.idle: deque[Any] = deque()
+        self.started = 0
+        self.closed = False
+        self.woken = False
+
+    def submit(self, task: Task) -> None:
+        """Have a task run."""
+        self.tasks.append(task)
+        try:
+            self.idle.pop().release()
+        except IndexError:
+            if self.started < self.workers:
+                self.started += 1
+                threading.Thread(target=self._work, name=f"flowlab-{self.started}", daemon=True).start()
+
+    def take(self) -> Iterable[Outcome]:
+        """The outcomes there are, oldest first."""
+        self.woken = False
+        outcomes = self.outcomes
+        while outcomes:
+            yield outcomes.popleft()
+
+    def close(self) -> None:
+        """Let the threads end after their current call; tasks not started are dropped."""
+        self.closed = True
+        self.tasks.clear()
+        while self.idle:
+            self.idle.pop().release()
+
+    def _work(self) -> None:
+        lock = threading.Lock()
+        lock.acquire()
+        tasks, idle = self.tasks, self.idle
+        frame = Call(0)
+        CALL.set(frame)
+        THREAD.calls.append(frame)
+        while not self.closed:
+            try:
+                task = tasks.popleft()
+            except IndexError:
+                idle.append(lock)
+                if not tasks and not self.closed:
+                    lock.acquire()
+                    continue
+                try:
+                    idle.remove(lock)
+                except ValueError:
+                    lock.acquire()
+                continue
+            self._one(task, frame)
+
+    def _one(self, task: Task, frame: Call) -> None:
+        clock = self.clock
+        frame.custom = None
+        task.started_ns = started = clock()
+        used = time.thread_time_ns()
+        status = OK
+        try:
+            value = task.run()
+            if task.streams:
+                value = self._stream(task, value)
+        except BaseException as error:
+            status, value = ERROR, error
+        spent = time.thread_time_ns() - used
+        extra = {"custom": frame.custom} if frame.custom else None
+        self._report(Outcome(task, status, value, started, clock(), spent, None, THREAD.tid, extra))
+
+    def _stream(self, task: Task, elements: Any) -> None:
+        try:
+            for element in elements:
+                if task.gone or self.closed:
+                    break
+                self._report(Outcome(task, YIELD, element))
+                if task.gate is not None:
+                    task.gate.wait()
+        finally:
+            close = getattr(elements, "close", None)
+            if close is not None:
+                close()
+
+    def _report(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+        if not self.woken:
+            self.woken = True
+            self.wake()

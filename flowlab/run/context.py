@@ -1,0 +1,70 @@
+"""A context: one independent pass through the flow, with its state, its log and what failed in it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from flowlab.graph.definition import MISSING
+from flowlab.run.handler import Handler
+from flowlab.run.layout import Layout, Node
+from flowlab.run.log import Log, Row
+from flowlab.run.result import CallError, DeadLetter, Run
+from flowlab.run.state import State
+
+_NUMBERS = itertools.count(1)
+
+
+def run_name() -> str:
+    """A name for a run that no other run of this process has."""
+    return f"{os.getpid()}-{next(_NUMBERS)}"
+
+
+class Context:
+    """One pass: everything that is its own."""
+
+    __slots__ = ("dead", "errors", "handlers", "layout", "log", "outer", "prefix", "state", "open")
+
+    def __init__(self, layout: Layout, handlers: list[Handler], run: str, number: int | None, tid: int) -> None:
+        self.layout = layout
+        self.handlers = handlers
+        self.state = State(layout)
+        self.log = Log(run, number, layout.nodes, tid)
+        self.errors: list[CallError] = []
+        self.dead: list[DeadLetter] = []
+        self.outer: Any = None
+        self.prefix = ""
+        self.open = 0
+
+    def fail(self, node: Node, element: int, arguments: tuple[Any, ...], error: BaseException) -> None:
+        """Note that a call failed for good, and let the state go on."""
+        self.errors.append(CallError(self.prefix + node.name, error))
+        if node.operation.on_error == "dead-letter":
+            self.dead.append(DeadLetter(self.prefix + node.name, error, parameters(node, arguments)))
+        self.state.failed(node, element, error)
+
+    def note(self, row: Row) -> None:
+        """Keep what an attempt cost."""
+        self.log.rows.append(row)
+
+    def result(self) -> Run:
+        """What came out."""
+        self.errors.sort(key=lambda entry: entry.operation)
+        return Run(self)
+
+
+def parameters(node: Node, arguments: tuple[Any, ...]) -> Mapping[str, Any]:
+    """A call's parameter set, by parameter name."""
+    whole = list(arguments)
+    for position, value in node.constants:
+        whole.insert(position, value)
+    return {
+        name: value for name, value in zip(node.operation.parameters, whole, strict=True) if value is not MISSING
+    }
+
+
+def make_handlers(layout: Layout) -> list[Handler]:
+    """The handlers of a layout's nodes."""
+    return [Handler(node, layout.slots) for node in layout.nodes]

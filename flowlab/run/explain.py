@@ -1,0 +1,143 @@
+"""Why something did or did not happen, as sentences; and what a value was made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flowlab.graph.definition import MISSING
+from flowlab.run.state import Lost
+
+if TYPE_CHECKING:
+    from flowlab.run.context import Context
+    from flowlab.run.result import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """What a definition's value was made of: the operation that made it, and the lineage of what that took.
+
+    Attributes:
+        operations: The makers; none if the value was given or a default.
+    """
+
+    definition: str
+    operations: tuple[str, ...]
+    sources: tuple[Lineage, ...] = ()
+    note: str = ""
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines(0, set()))
+
+    def _lines(self, depth: int, seen: set[str]) -> list[str]:
+        maker = f" <- {', '.join(self.operations)}" if self.operations else f" ({self.note or 'given'})"
+        line = "  " * depth + self.definition + maker
+        if self.definition in seen and self.sources:
+            return [line + " (see above)"]
+        seen.add(self.definition)
+        return [line, *(text for source in self.sources for text in source._lines(depth + 1, seen))]
+
+
+def lineage(context: Context, name: str) -> Lineage:
+    """The lineage of a definition in a context.
+
+    Raises:
+        FlowError: The flow knows no such definition.
+    """
+    layout = context.layout
+    layout.graph.known(name, "lineage is asked of")
+    made: dict[str, Lineage] = {}
+    todo = [(name, False)]
+    open_names: set[str] = set()
+    ran = set(context.log.calls())
+    while todo:
+        current, ready = todo.pop()
+        if current in made:
+            continue
+        makers = tuple(maker for maker in context.state.makers(current) if maker in ran)
+        inputs = list(
+            dict.fromkeys(
+                taken for maker in makers for taken in layout.graph.operations[maker].takes if taken in layout.slot_of
+            )
+        )
+        if ready or not makers:
+            sources = tuple(made.get(i) or Lineage(i, (), note="on a cycle") for i in inputs)
+            note = "" if makers or current in layout.plan.given else "default" if current in layout.slot_of else "not made"
+            made[current] = Lineage(current, makers, sources, note)
+            continue
+        open_names.add(current)
+        todo.append((current, True))
+        todo.extend((i, False) for i in reversed(inputs) if i not in made and i not in open_names)
+    return made[name]
+
+
+def explain(run: Run, context: Context, name: str) -> str:
+    """Why a definition or operation came to be, or did not."""
+    graph = context.layout.graph
+    if name in graph.operations and name not in graph.definitions:
+        return _operation(context, name)
+    graph.known(name, "asked to explain")
+    return _definition(run, context, name)
+
+
+def _operation(context: Context, name: str) -> str:
+    errors = [entry for entry in context.errors if entry.operation == name]
+    count = context.log.calls().count(name)
+    times = "once" if count == 1 else f"{count} times"
+    if errors:
+        kinds = ", ".join(sorted({type(entry.error).__name__ for entry in errors}))
+        return f"operation {name!r} ran {times} and failed {'once' if len(errors) == 1 else f'{len(errors)} times'} ({kinds})."
+    if count:
+        return f"operation {name!r} ran {times}."
+    for loss in context.state.refusals:
+        if loss.operation == name:
+            return f"operation {name!r} did not run: {loss.why}."
+    plan = context.layout.plan
+    for definition, others in plan.alternatives.items():
+        if name in others:
+            chosen = ", ".join(map(repr, plan.makers[definition]))
+            return f"operation {name!r} did not run: {definition!r} was made by {chosen}, which costs less."
+    if name not in context.layout.node_of:
+        return f"operation {name!r} did not run: nothing requested needs it, or what it needs was not given."
+    return f"operation {name!r} did not run: something it needs was not made."
+
+
+def _definition(run: Run, context: Context, name: str) -> str:
+    layout = context.layout
+    plan = layout.plan
+    if name in plan.given and not plan.makers.get(name):
+        return f"{name!r} was given, so nothing made it."
+    if name not in layout.slot_of:
+        return _not_planned(context, name)
+    slot = layout.slots[layout.slot_of[name]]
+    value = context.state.value(name) if slot.kept else context.state.cells[slot.number].get(0, MISSING)
+    if type(value) is Lost:
+        loss = value.loss
+        if loss.error is None:
+            return f"{name!r} was not made: operation {loss.operation!r} was refused, {loss.why}."
+        return f"{name!r} was not made: operation {loss.operation!r} failed with {type(loss.error).__name__}."
+    makers = context.state.makers(name)
+    if not makers:
+        return f"{name!r} has its default: nothing makes it."
+    failed = [m for m in layout.graph.makers.get(name, ()) if m not in makers and any(e.operation == m for e in context.errors)]
+    refused = [
+        m for m in layout.graph.makers.get(name, ()) if m not in makers and any(r.operation == m for r in context.state.refusals)
+    ]
+    text = f"{name!r} was made by {' and '.join(map(repr, makers))}, at cost {plan.costs.get(name, 0):g}"
+    if failed:
+        text += f", because {' and '.join(map(repr, failed))} failed"
+    if refused:
+        text += f", because {' and '.join(map(repr, refused))} was refused"
+    others = [m for m in plan.alternatives.get(name, ()) if m not in makers and m not in failed and m not in refused]
+    if others:
+        text += f"; {' and '.join(map(repr, others))} would have cost as much or more"
+    return text + "."
+
+
+def _not_planned(context: Context, name: str) -> str:
+    from flowlab.planning import explain_unreachable
+
+    layout = context.layout
+    if name in layout.plan.costs:
+        return f"{name!r} was not made: nothing requested needs it."
+    return explain_unreachable(layout.graph, name, layout.plan.given) + "."

@@ -1,0 +1,339 @@
+"""Running a context on the caller's thread, without an event loop.
+
+`run_straight` is the short cut for a plan of plain functions that each run once; `run_inline` does everything else. Both read
+the same clocks around every call.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flowlab.metrics.active import CALL, THREAD, Call
+from flowlab.run.attempt import timed_out, wait_s
+from flowlab.run.context import Context
+from flowlab.run.handler import Handler
+from flowlab.run.layout import Node
+from flowlab.run.log import Row
+from flowlab.run.shapes import ROOT
+
+
+class Inline:
+    """Runs contexts on this thread.
+
+    Args:
+        clock, cpu: Where time comes from.
+        sleep: Waits before a retry.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], int] = time.perf_counter_ns,
+        cpu: Callable[[], int] = time.thread_time_ns,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.clock = clock
+        self.cpu = cpu
+        self.sleep = sleep
+        self.open: list[tuple[Context, Node, Any]] = []
+
+    def run(self, context: Context, inputs: Mapping[str, Any]) -> None:
+        """Run a context to its end; resources of scope "context" are closed, and cleanup has run."""
+        frame = Call(0)
+        token = CALL.set(frame)
+        THREAD.calls.append(frame)
+        opened = len(self.open)
+        try:
+            try:
+                if context.layout.straight and not context.log.quick:
+                    self.straight(context, inputs, frame)
+                else:
+                    context.state.begin(inputs)
+                self.drain(context, frame)
+                while context.state.release_outputs():
+                    self.drain(context, frame)
+            finally:
+                self.clean(context, frame)
+                self.close("context", opened)
+        finally:
+            THREAD.calls.remove(frame)
+            CALL.reset(token)
+
+    def straight(self, context: Context, inputs: Mapping[str, Any], frame: Call) -> None:
+        """Run a plan of plain functions in its order; what fails is handed to the state with all that is made so far."""
+        layout = context.layout
+        cells: list[Any] = [None] * len(layout.slots)
+        for name, value in inputs.items():
+            cells[layout.slot_of[name]] = value
+        clock, cpu, quick = self.clock, self.cpu, context.log.quick
+        done = 0
+        for function, takes, out, number, pick in steps(layout):
+            try:
+                if type(takes) is int:
+                    argument = cells[takes]
+                    started = clock()
+                    used = cpu()
+                    value = function(argument)
+                    spent = cpu() - used
+                    ended = clock()
+                else:
+                    arguments = [cells[slot] for slot in takes]
+                    started = clock()
+                    used = cpu()
+                    value = function(*arguments)
+                    spent = cpu() - used
+                    ended = clock()
+                if pick is None:
+                    cells[out] = value
+                else:
+                    for slot, part in zip(out, pick(value), strict=True):
+                        cells[slot] = part
+            except BaseException as error:
+                if isinstance(error, KeyboardInterrupt):
+                    raise
+                self._hand_over(context, inputs, cells, done, number, started, error)
+                return
+            quick += (number, 0, started, ended, spent)
+            done += 1
+            if frame.custom is not None:
+                self._slow(context, frame, quick)
+        state = context.state
+        for slot in layout.slots:
+            if slot.kept:
+                state.cells[slot.number][ROOT] = cells[slot.number]
+
+    def _slow(self, context: Context, frame: Call, quick: list[int]) -> None:
+        """Move the last call to the rows: it reported something."""
+        number, _, started, ended, spent = quick[-5:]
+        del quick[-5:]
+        log = context.log
+        name = log.nodes[number].name
+        log.order.append((started, name))
+        extra = {"custom": frame.custom}
+        log.rows.append(Row(name, "inline", 1, "ok", None, None, started, ended, spent, None, log.tid, None, extra))
+        frame.custom = None
+
+    def _hand_over(
+        self, context: Context, inputs: Mapping[str, Any], cells: list[Any], done: int, number: int, started: int,
+        error: BaseException,
+    ) -> None:  # fmt: skip
+        """Bring the state to where the straight run failed."""
+        state, layout = context.state, context.layout
+        nodes = [step[3] for step in steps(layout)]
+        made = set(nodes[:done])
+        for name in inputs:
+            state.preset(layout.slot_of[name], inputs[name])
+        for finished in nodes[:done]:
+            for slot in layout.nodes[finished].outs:
+                state.preset(slot, cells[slot])
+        node = layout.nodes[number]
+        context.log.order.append((started, node.name))
+        context.note(
+            Row(node.name, "inline", 1, "error", type(error).__name__, None, started, self.clock(), None, None, context.log.tid)
+        )
+        state.resume(made | {number})
+        arguments = tuple(cells[take.slot] for take in node.takes)
+        context.fail(node, ROOT, arguments, error)
+
+    def drain(self, context: Context, frame: Call) -> None:
+        """Run calls until none is ready and no generator is open."""
+        state = context.state
+        ready, handlers = state.ready, context.handlers
+        generators: list[_Generator] = []
+        clock, cpu, quick = self.clock, self.cpu, context.log.quick
+        while ready or generators:
+            if not ready:
+                if not generators[-1].advance(self, context):
+                    generators.pop()
+                continue
+            node, element, arguments = ready.popleft()
+            handler = handlers[node.number]
+            if handler.special:
+                self.one(context, handler, node, element, arguments, frame, generators)
+                continue
+            started = clock()
+            used = cpu()
+            try:
+                result = handler.call(arguments)
+                spent = cpu() - used
+                ended = clock()
+                values = handler.values(result)
+            except BaseException as error:
+                if isinstance(error, KeyboardInterrupt):
+                    raise
+                self._failed(context, node, element, arguments, error, started, cpu() - used, 1)
+                continue
+            quick += (node.number, element, started, ended, spent)
+            if frame.custom is not None:
+                self._slow(context, frame, quick)
+            state.done(node, element, values)
+
+    def one(
+        self, context: Context, handler: Handler, node: Node, element: int, arguments: tuple[Any, ...], frame: Call,
+        generators: list[_Generator],
+    ) -> None:  # fmt: skip
+        """Run one call that is more than a plain function."""
+        operation = node.operation
+        if handler.domain is not None:
+            try:
+                inside = handler.domain(arguments)
+            except Exception as error:
+                context.fail(node, element, arguments, error)
+                return
+            if not inside:
+                context.state.refused(node, element, "its domain says no")
+                return
+        if operation.inner is not None:
+            operation.inner.run_inline(self, context, node, element, arguments)
+            return
+        attempt = 1
+        noted = False
+        while True:
+            started, used = self.clock(), self.cpu()
+            if not noted:
+                context.log.order.append((started, node.name))
+                noted = True
+            try:
+                result = handler.call(arguments)
+                if handler.streams:
+                    generators.append(_Generator(node, element, arguments, result, started))
+                    return
+                if operation.scope is not None:
+                    result = self._open(context, node, result)
+                self._check_time(node, started)
+                values = handler.values(result)
+            except BaseException as error:
+                if isinstance(error, KeyboardInterrupt):
+                    raise
+                pause = wait_s(operation, attempt, error)
+                self._row(context, node, started, self.cpu() - used, attempt, error, frame)
+                if pause is None:
+                    context.fail(node, element, arguments, error)
+                    return
+                self.sleep(pause)
+                attempt += 1
+                continue
+            self._row(context, node, started, self.cpu() - used, attempt, None, frame)
+            context.state.done(node, element, values)
+            return
+
+    def _check_time(self, node: Node, started: int) -> None:
+        timeout_s = node.operation.timeout_s
+        if timeout_s is not None and self.clock() - started > timeout_s * 1e9:
+            raise timed_out(node.operation)
+
+    def _row(
+        self, context: Context, node: Node, started: int, spent: int, attempt: int, error: BaseException | None, frame: Call
+    ) -> None:
+        status = "ok" if error is None else "timeout" if isinstance(error, TimeoutError) else "error"
+        kind = None if error is None else type(error).__name__
+        extra = {"custom": frame.custom} if frame.custom else None
+        frame.custom = None
+        context.note(Row(context.prefix + node.name, "inline", attempt, status, kind, None, started, self.clock(), spent, None,
+                         context.log.tid, _stage(node), extra))  # fmt: skip
+
+    def _failed(
+        self, context: Context, node: Node, element: int, arguments: tuple[Any, ...], error: BaseException, started: int,
+        spent: int, attempt: int,
+    ) -> None:  # fmt: skip
+        context.log.order.append((started, node.name))
+        context.note(Row(node.name, "inline", attempt, "error", type(error).__name__, None, started, self.clock(), spent, None,
+                         context.log.tid))  # fmt: skip
+        context.fail(node, element, arguments, error)
+
+    def _open(self, context: Context, node: Node, generator: Any) -> Any:
+        value = next(generator)
+        self.open.append((context, node, generator))
+        return value
+
+    def close(self, scope: str, down_to: int = 0) -> None:
+        """Close resources in reverse order: those of contexts, or all."""
+        kept = []
+        while len(self.open) > down_to:
+            context, node, generator = self.open.pop()
+            if scope == "context" and node.operation.scope == "run":
+                kept.append((context, node, generator))
+                continue
+            try:
+                next(generator, None)
+            except Exception as error:
+                from flowlab.run.result import CallError
+
+                context.errors.append(CallError(node.name, error))
+        self.open.extend(reversed(kept))
+
+    def clean(self, context: Context, frame: Call) -> None:
+        """Run the cleanup operations whose inputs exist."""
+        for node, element, arguments in context.state.cleanup():
+            self.one(context, context.handlers[node.number], node, element, arguments, frame, [])
+
+
+class _Generator:
+    """An expand's generator that is being read."""
+
+    def __init__(self, node: Node, element: int, arguments: tuple[Any, ...], generator: Any, started: int) -> None:
+        self.node = node
+        self.element = element
+        self.arguments = arguments
+        self.generator = generator
+        self.started = started
+        self.attempt = 1
+        self.count = 0
+        self.cpu_ns = 0
+
+    def advance(self, inline: Inline, context: Context) -> bool:
+        """Take the next element; False at the end."""
+        node, operation = self.node, self.node.operation
+        handler = context.handlers[node.number]
+        used = inline.cpu()
+        error: BaseException | None = None
+        try:
+            item = next(self.generator)
+            inline._check_time(node, self.started)
+            values = handler.one(item)
+        except StopIteration:
+            pass
+        except BaseException as raised:
+            if isinstance(raised, KeyboardInterrupt):
+                raise
+            error = raised
+            self.generator.close()
+        else:
+            self.cpu_ns += inline.cpu() - used
+            context.state.emitted(node, self.element, self.count, values)
+            self.count += 1
+            return True
+        self.cpu_ns += inline.cpu() - used
+        inline._row(context, node, self.started, self.cpu_ns, self.attempt, error, Call(0))
+        if error is None:
+            context.state.done(node, self.element, ())
+            return False
+        pause = None if self.count else wait_s(operation, self.attempt, error)
+        if pause is None:
+            context.fail(node, self.element, self.arguments, error)
+            return False
+        inline.sleep(pause)
+        self.attempt += 1
+        self.started = inline.clock()
+        self.generator = handler.call(self.arguments)
+        return True
+
+
+def _stage(node: Node) -> str | None:
+    return None if node.operation.stage == "processing" else node.operation.stage
+
+
+def steps(layout: Any) -> list[tuple[Any, Any, Any, int, Any]]:
+    """The steps of a straight plan: function, slots taken, slots made, node, how to take the result apart."""
+    if layout.steps is None:
+        from flowlab.run.layout import pick
+
+        found = []
+        for node in layout.nodes:
+            takes = tuple(take.slot for take in node.takes)
+            apart = pick(node)
+            out = node.outs[0] if apart is None else node.outs
+            found.append((node.operation.function, takes[0] if len(takes) == 1 else takes, out, node.number, apart))
+        layout.steps = found
+    return layout.steps  # type: ignore[no-any-return]

@@ -1,0 +1,98 @@
+"""The log: what each attempt of each call cost, kept small while running and made into Records when asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from flowlab.metrics.record import Record
+
+_WIDTH = 5
+
+
+@dataclass(slots=True)
+class Row:
+    """One attempt of one call, as the orchestrator noted it."""
+
+    operation: str
+    executor: str
+    attempt: int
+    status: str
+    error_type: str | None
+    submitted_ns: int | None
+    started_ns: int | None
+    ended_ns: int | None
+    cpu_ns: int | None
+    pid: int | None
+    tid: int | None
+    stage: str | None = None
+    extra: dict[str, Any] | None = None
+
+
+class Log:
+    """The attempts of one context's calls.
+
+    Attributes:
+        quick: Five ints an attempt that ended well on the caller's thread: node, element, started, ended, CPU.
+        rows: All other attempts.
+        names: The names of the operations that were started, in that order; those in `quick` come on top.
+    """
+
+    __slots__ = ("context", "nodes", "order", "quick", "rows", "run", "tid")
+
+    def __init__(self, run: str, context: int | None, nodes: list[Any], tid: int) -> None:
+        self.run = run
+        self.context = context
+        self.nodes = nodes
+        self.tid = tid
+        self.quick: list[int] = []
+        self.rows: list[Row] = []
+        self.order: list[tuple[int, str]] = []
+
+    def quick_rows(self) -> Iterator[tuple[int, int, int, int, int]]:
+        """The rows of `quick`."""
+        numbers = iter(self.quick)
+        return zip(numbers, numbers, numbers, numbers, numbers, strict=True)
+
+    def calls(self) -> tuple[str, ...]:
+        """The names of the operations whose bodies ran, in start order, retries once."""
+        nodes = self.nodes
+        quick = [(row[2], nodes[row[0]].name) for row in self.quick_rows()]
+        if not self.order:
+            return tuple(name for _, name in quick)
+        return tuple(name for _, name in sorted(quick + self.order, key=lambda entry: entry[0]))
+
+    def records(self) -> tuple[Record, ...]:
+        """One Record an attempt, in start order."""
+        nodes, run, context, tid, pid = self.nodes, self.run, self.context, self.tid, os.getpid()
+        found = [
+            Record(
+                run=run, operation=nodes[number].name, context=context, executor="inline", pid=pid, tid=tid,
+                started_ns=started, ended_ns=ended, run_ns=ended - started, cpu_ns=cpu, cpu_self_ns=cpu,
+                cpu_method="thread_time", cpu_quality="measured",
+            )
+            for number, _, started, ended, cpu in self.quick_rows()
+        ]  # fmt: skip
+        found.extend(self._record(row) for row in self.rows)
+        found.sort(key=lambda record: record.started_ns or record.submitted_ns or 0)
+        from dataclasses import replace
+
+        return tuple(replace(record, id=number) for number, record in enumerate(found, 1))
+
+    def _record(self, row: Row) -> Record:
+        measured = row.cpu_ns is not None
+        queue = None if row.started_ns is None or row.submitted_ns is None else max(0, row.started_ns - row.submitted_ns)
+        values: dict[str, Any] = {
+            "run": self.run, "operation": row.operation, "context": self.context, "executor": row.executor,
+            "pid": row.pid, "tid": row.tid, "attempt": row.attempt, "status": row.status, "error_type": row.error_type,
+            "stage": row.stage, "submitted_ns": row.submitted_ns, "started_ns": row.started_ns, "ended_ns": row.ended_ns,
+            "queue_ns": queue, "cpu_ns": row.cpu_ns, "cpu_self_ns": row.cpu_ns,
+            "cpu_method": "thread_time" if measured else None, "cpu_quality": "measured" if measured else "unavailable",
+        }  # fmt: skip
+        if row.started_ns is not None and row.ended_ns is not None:
+            values["run_ns"] = row.ended_ns - row.started_ns
+        if row.extra:
+            values.update(row.extra)
+        return Record(**values)

@@ -1,0 +1,104 @@
+"""The order of Inputs: by position on their axes, in parameter order, never by the time they were made."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from flowlab.run.shapes import ROOT, Path
+
+if TYPE_CHECKING:
+    from flowlab.run.layout import Slot
+    from flowlab.run.state import State
+
+Key = Callable[[int], tuple[Any, ...]]
+
+
+def sort_key(state: State, slot: Slot) -> Key | None:
+    """A key that sorts a slot's elements; None if their numbers are in order already."""
+    return key_for(state, slot.shape, slot.order)
+
+
+def key_for(state: State, shape: int, order: tuple[int, ...]) -> Key | None:
+    """A key that sorts the elements of a shape by their places on these axes."""
+    shapes = state.layout.shapes
+    elements = state.elements
+    if len(order) == 1 and shapes.axes[order[0]].name.startswith("given:"):
+        return None
+    parts: list[tuple[Path, Any]] = []
+    for axis in order:
+        name = shapes.axes[axis].name
+        path = shapes.path(shape, shapes.below(axis))
+        if name.startswith("own:"):
+            parts.append((path, ranks(state, axis)))
+        else:
+            parts.append((path, elements.place[axis]))
+    if len(parts) == 1 and not parts[0][0]:
+        places = parts[0][1]
+        return lambda element: (places[element],)
+    follow = elements.follow
+    return lambda element: tuple(places[follow(path, element)] for path, places in parts)
+
+
+
+def ranks(state: State, axis: int) -> list[int]:
+    """The place of each element of an axis of its own: breadth-first from the seeds, then by finder, then by index."""
+    finds: dict[Any, list[tuple[Any, ...]]] = {}
+    tied = _tied(state, axis)
+    for own in tied:
+        for number, maker, element, place in state.found.get(own, ()):
+            source, rank = _source(state, tied, maker, element)
+            finds.setdefault(source, []).append((*rank, place, own, number))
+    counts = {own: 0 for own in tied}
+    result = {own: [-1] * len(state.elements.parent[own]) for own in tied}
+    todo: deque[Any] = deque([None])
+    while todo:
+        for *_, own, number in sorted(finds.get(todo.popleft(), ())):
+            if result[own][number] < 0:
+                result[own][number] = counts[own]
+                counts[own] += 1
+                todo.append((own, number))
+    return result[axis]
+
+
+def _tied(state: State, axis: int) -> list[int]:
+    """The axes of their own whose elements find each other, this one among them."""
+    hidden = state.layout.hidden
+
+    def reach(start: int) -> set[int]:
+        seen: set[int] = set()
+        todo = [start]
+        while todo:
+            current = todo.pop()
+            news = hidden.get(current, frozenset()) - seen
+            above = state.layout.shapes.shapes[state.layout.shapes.axes[current].above].axes - seen
+            seen |= news | above
+            todo.extend(news | above)
+        return seen
+
+    return [other for other in range(len(state.layout.shapes.axes)) if other == axis or (other in reach(axis) and axis in reach(other))
+            and other in state.found]  # fmt: skip
+
+
+def _source(state: State, tied: list[int], maker: int, element: int) -> tuple[Any, tuple[Any, ...]]:
+    """The element that a find came from (None for one from outside the cycle), and the find's rank among its others."""
+    if maker < 0:
+        return None, (0, "", ())
+    node = state.nodes[maker]
+    shapes = state.layout.shapes
+    axes = shapes.shapes[node.shape].axes
+    for own in tied:
+        if own in axes:
+            at = state.elements.follow(shapes.path(node.shape, shapes.below(own)), element)
+            rest = tuple(sorted(axes - set(tied)))
+            return (own, at), (1, node.name, _places(state, node.shape, rest, element))
+    order = tuple(sorted(axes))
+    return None, (1, node.name, _places(state, node.shape, order, element))
+
+
+def _places(state: State, shape: int, order: tuple[int, ...], element: int) -> tuple[Any, ...]:
+    if shape == ROOT or not order:
+        return ()
+    key = key_for(state, shape, order)
+    return (element,) if key is None else key(element)

@@ -1,0 +1,50 @@
+"""A run as a picture: the flow's drawing with what ran, what was skipped, what failed, and how long it took."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from flowlab.graph.drawing import Mark, mermaid, svg
+
+if TYPE_CHECKING:
+    from flowlab.run.result import Run
+
+
+def marks(run: Run) -> dict[str, Mark]:
+    """What happened to each operation of the flow."""
+    spent: dict[str, float] = {}
+    count: dict[str, int] = {}
+    for record in run.records:
+        spent[record.operation] = spent.get(record.operation, 0.0) + (record.wall_ns or 0) / 1e6
+    for name in run.calls:
+        count[name] = count.get(name, 0) + 1
+    failed: dict[str, int] = {}
+    for entry in run.errors:
+        failed[entry.operation] = failed.get(entry.operation, 0) + 1
+    found = {}
+    for name in run._context.layout.graph.operations:
+        ran = count.get(name, 0)
+        times = f"{ran} calls, " if ran > 1 else ""
+        if name in failed:
+            found[name] = Mark("failed", f"{times}{failed[name]} failed, {spent.get(name, 0.0):.3g} ms")
+        elif ran:
+            found[name] = Mark("ok", f"{times}{spent.get(name, 0.0):.3g} ms")
+        else:
+            found[name] = Mark("skipped", "did not run")
+    return found
+
+
+def run_svg(run: Run) -> str:
+    """The run as an SVG drawing."""
+    return svg(run._context.layout.graph, marks(run))
+
+
+def run_mermaid(run: Run) -> str:
+    """The run as a mermaid diagram."""
+    return mermaid(run._context.layout.graph, marks(run))
+
+
+def run_html(run: Run) -> str:
+    """The run as HTML: its drawing and one line about it."""
+    return f"<figure>{run_svg(run)}<figcaption>{escape(repr(run))}</figcaption></figure>"

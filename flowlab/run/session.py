@@ -1,0 +1,262 @@
+"""A session: one call of run, run_async or map, from checking what is given to handing out the runs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flowlab.errors import FlowError, RunError
+from flowlab.metrics import active
+from flowlab.planning import explain_unreachable
+from flowlab.run.context import Context, make_handlers, run_name
+from flowlab.run.layout import Layout, layout
+from flowlab.run.result import Run, cause, check
+from flowlab.run.state import check_given
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to run: where, with how many workers, and whether a missing output is an error."""
+
+    executor: str | None = None
+    workers: int | None = None
+    strict: bool = True
+
+
+class Prepared:
+    """A flow's layout for certain names, and how its nodes are called; kept with the flow."""
+
+    __slots__ = ("handlers", "layout", "has_coroutines", "placed")
+
+    def __init__(self, made: Layout) -> None:
+        self.layout = made
+        self.handlers = make_handlers(made)
+        self.has_coroutines = any(node.operation.is_async for node in made.nodes)
+        self.placed = any(node.operation.runs not in (None, "inline") for node in made.nodes)
+
+    def inline(self, settings: Settings) -> bool:
+        """Whether a run needs no event loop."""
+        return not self.has_coroutines and not self.placed and settings.executor in (None, "inline")
+
+    def place(self, settings: Settings) -> str:
+        """Where plain functions run."""
+        return settings.executor or ("threads" if self.has_coroutines else "inline")
+
+
+def prepare(flow: Any, inputs: Mapping[str, Any], outputs: Iterable[str] | None) -> Prepared:
+    """The layout for what is given and wanted.
+
+    Raises:
+        FlowError: A name is unknown, or a value does not fit.
+        RunError: A wanted output cannot be reached.
+    """
+    key = (tuple(inputs), None if outputs is None else tuple(outputs))
+    found: Prepared | None = flow._layouts.get(key)
+    if found is None:
+        given, wanted = flow._names(inputs, outputs)
+        made = layout(flow.graph, given, wanted)
+        if made.plan.unreachable:
+            reasons = "; ".join(explain_unreachable(flow.graph, name, given) for name in made.plan.unreachable)
+            raise RunError(f"flow {flow.name!r}: {reasons}")
+        if len(flow._layouts) >= 32:
+            flow._layouts.pop(next(iter(flow._layouts)))
+        found = flow._layouts[key] = Prepared(made)
+    return found
+
+
+def given_values(prepared: Prepared, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """What is given, with iterables of a many as lists.
+
+    Raises:
+        FlowError: A many got one value, or a check refuses a value.
+    """
+    slots = prepared.layout.slots
+    slot_of = prepared.layout.slot_of
+    found = dict(inputs)
+    checked = False
+    for name, value in inputs.items():
+        slot = slots[slot_of[name]]
+        checked = checked or slot.definition.check is not None
+        if slot.order:
+            if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
+                raise FlowError(f"{name!r} is many and got a {type(value).__name__}: give a list of values")
+            from flowlab.run.handler import elements
+
+            found[name] = list(elements(name, value))
+    if checked:
+        check_given(prepared.layout, found)
+    return found
+
+
+def run(flow: Any, inputs: Mapping[str, Any] | None, outputs: Iterable[str] | None, settings: Settings) -> Run:
+    """Run one context."""
+    inputs = {} if inputs is None else inputs
+    outputs = outputs if outputs is None or isinstance(outputs, str) else tuple(outputs)
+    prepared = prepare(flow, inputs, outputs)
+    values = given_values(prepared, inputs)
+    if prepared.inline(settings):
+        return _run_inline(prepared, values, outputs, settings)
+    return blocking(lambda: _run_loop(prepared, [values], outputs, settings, None))[0]  # type: ignore[no-any-return]
+
+
+async def run_async(flow: Any, inputs: Mapping[str, Any] | None, outputs: Iterable[str] | None, settings: Settings) -> Run:
+    """Run one context on the running event loop."""
+    inputs = {} if inputs is None else inputs
+    outputs = outputs if outputs is None or isinstance(outputs, str) else tuple(outputs)
+    prepared = prepare(flow, inputs, outputs)
+    values = given_values(prepared, inputs)
+    return (await _run_loop(prepared, [values], outputs, settings, None))[0]
+
+
+def run_map(flow: Any, items: Iterable[Mapping[str, Any]], outputs: Iterable[str] | None, settings: Settings) -> list[Run]:
+    """Run one context an item."""
+    outputs = outputs if outputs is None or isinstance(outputs, str) else tuple(outputs)
+    todo = []
+    for item in items:
+        prepared = prepare(flow, item, outputs)
+        todo.append((prepared, given_values(prepared, item)))
+    if not todo:
+        return []
+    if all(prepared.inline(settings) for prepared, _ in todo):
+        return _map_inline(todo, outputs, settings)
+    return blocking(lambda: _map_loop(todo, outputs, settings))  # type: ignore[no-any-return]
+
+
+def finish(run: Run, outputs: Any, settings: Settings) -> Run:
+    """Hand a finished run out: to the active recorder, and to the caller, or raise."""
+    recorder = active.recorder()
+    if recorder is not None:
+        recorder.extend(run.records)
+    if settings.strict and run.failures:
+        check(run, outputs is not None)
+    return run
+
+
+def _run_inline(prepared: Prepared, values: Mapping[str, Any], outputs: Any, settings: Settings) -> Run:
+    from flowlab.run.inline import Inline
+
+    inline = Inline()
+    context = Context(prepared.layout, prepared.handlers, run_name(), None, threading.get_native_id())
+    try:
+        inline.run(context, values)
+    finally:
+        inline.close("run")
+    return finish(context.result(), outputs, settings)
+
+
+def _map_inline(todo: list[tuple[Prepared, Any]], outputs: Any, settings: Settings) -> list[Run]:
+    from flowlab.run.inline import Inline
+
+    inline = Inline()
+    name, tid = run_name(), threading.get_native_id()
+    runs = []
+    try:
+        for number, (prepared, values) in enumerate(todo):
+            context = Context(prepared.layout, prepared.handlers, name, number, tid)
+            inline.run(context, values)
+            runs.append(context.result())
+    finally:
+        inline.close("run")
+    return _finish_all(runs, outputs, settings)
+
+
+def _finish_all(runs: list[Run], outputs: Any, settings: Settings) -> list[Run]:
+    failures = []
+    for one in runs:
+        try:
+            finish(one, outputs, settings)
+        except RunError as error:
+            failures.append(error)
+    if failures:
+        count = f"{len(failures)} of {len(runs)} items failed; the first: "
+        errors = tuple(entry for failure in failures for entry in failure.errors)
+        failure = RunError(count + str(failures[0]), failures[0].run, errors)
+        failure.runs = runs  # type: ignore[attr-defined]
+        raise failure from cause([entry.error for entry in errors])
+    return runs
+
+
+async def _run_loop(prepared: Prepared, values: list[Any], outputs: Any, settings: Settings, _: Any) -> list[Run]:
+    from flowlab.run.loop import Loop
+
+    driver = Loop(prepared.place(settings), settings.workers)
+    context = Context(prepared.layout, prepared.handlers, run_name(), None, threading.get_native_id())
+    try:
+        await driver.run(context, values[0])
+    finally:
+        await driver.close()
+    context.log.rows.extend(driver.start_rows())
+    return [finish(context.result(), outputs, settings)]
+
+
+async def _map_loop(todo: list[tuple[Prepared, Any]], outputs: Any, settings: Settings) -> list[Run]:
+    import asyncio
+
+    from flowlab.run.loop import Loop
+
+    driver = Loop(todo[0][0].place(settings), settings.workers)
+    name, tid = run_name(), threading.get_native_id()
+    contexts = [
+        Context(prepared.layout, prepared.handlers, name, number, tid) for number, (prepared, _) in enumerate(todo)
+    ]
+    try:
+        async with asyncio.TaskGroup() as group:
+            for context, (_, values) in zip(contexts, todo, strict=True):
+                group.create_task(driver.run(context, values))
+    finally:
+        await driver.close()
+    contexts[0].log.rows.extend(driver.start_rows())
+    return _finish_all([context.result() for context in contexts], outputs, settings)
+
+
+def blocking(start: Any) -> Any:
+    """Run a coroutine to its end from plain code; inside a running event loop, on a thread of its own."""
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        with asyncio.Runner() as runner:
+            return runner.run(start())
+    return _elsewhere(start)
+
+
+def _elsewhere(start: Any) -> Any:
+    """Run a coroutine on a thread with an event loop of its own; an interrupt cancels it."""
+    import asyncio
+    import contextvars
+
+    outcome: list[Any] = []
+    started = threading.Event()
+    handle: list[Any] = []
+
+    async def main() -> Any:
+        handle.extend((asyncio.get_running_loop(), asyncio.current_task()))
+        started.set()
+        return await start()
+
+    def work() -> None:
+        try:
+            outcome.append((True, asyncio.run(main())))
+        except BaseException as error:
+            outcome.append((False, error))
+        finally:
+            started.set()
+
+    scope = contextvars.copy_context()
+    thread = threading.Thread(target=scope.run, args=(work,), name="flowlab-run", daemon=True)
+    thread.start()
+    try:
+        thread.join()
+    except BaseException:
+        started.wait()
+        if handle:
+            handle[0].call_soon_threadsafe(handle[1].cancel)
+        thread.join()
+        raise
+    good, value = outcome[0]
+    if not good:
+        raise value
+    return value

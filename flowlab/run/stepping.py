@@ -1,0 +1,52 @@
+"""Driving a coroutine step by step, reading the thread's CPU clock around every step."""
+
+from __future__ import annotations
+
+import time
+import types
+from collections.abc import Generator
+from typing import Any
+
+from flowlab.metrics.active import THREAD, Call
+
+
+class Cost:
+    """What a coroutine cost so far."""
+
+    __slots__ = ("cpu_ns", "frame", "steps")
+
+    def __init__(self) -> None:
+        self.cpu_ns = 0
+        self.steps = 0
+        self.frame = Call(0)
+
+
+@types.coroutine
+def stepped(coroutine: Any, cost: Cost) -> Generator[Any, Any, Any]:
+    """Await a coroutine and add what its own steps cost."""
+    clock = time.thread_time_ns
+    calls = THREAD.calls
+    frame = cost.frame
+    awaited = coroutine if hasattr(coroutine, "send") else coroutine.__await__()
+    send, throw = awaited.send, getattr(awaited, "throw", None)
+    value: Any = None
+    error: BaseException | None = None
+    while True:
+        calls.append(frame)
+        used = clock()
+        try:
+            if error is None:
+                asked = send(value)
+            else:
+                raised, error = error, None
+                asked = throw(raised)  # type: ignore[misc]
+        except StopIteration as stop:
+            return stop.value
+        finally:
+            cost.cpu_ns += clock() - used
+            cost.steps += 1
+            calls.remove(frame)
+        try:
+            value = yield asked
+        except BaseException as raised:
+            error = raised
