@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
@@ -199,10 +200,18 @@ def site(options: argparse.Namespace) -> int:
 
 
 def lab(options: argparse.Namespace) -> int:
-    """Open JupyterLab at the first notebook."""
-    from flowlab.adventure import open_lab
+    """Open JupyterLab at the first notebook, and stay until it ends."""
+    from subprocess import call
 
-    return open_lab(browser=not options.no_browser, port=options.port)
+    from flowlab.adventure.folders import FIRST, notebooks_folder
+
+    folder = notebooks_folder()
+    require("jupyterlab", extra="notebooks", why="to open the notebooks")
+    chosen = [*(["--no-browser"] if options.no_browser else []), *([f"--port={options.port}"] if options.port else [])]
+    if getattr(os, "geteuid", lambda: 1)() == 0:  # in a container; it listens on the loopback address only
+        chosen.append("--allow-root")
+    command = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", *chosen, str(folder / FIRST)]
+    return call(command, cwd=folder)
 
 
 def machine(options: argparse.Namespace) -> int:

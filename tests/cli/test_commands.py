@@ -85,7 +85,15 @@ def test_try_takes_a_json_list_and_lists_the_items_that_failed(tmp_path: Path) -
     (tmp_path / "items.json").write_text(json.dumps([1, 2, 0]))
     (tmp_path / "mine.py").write_text("def inverse(number):\n    return 1 / number\n")
     found = flowlab(
-        "try", "mine.py:inverse", "--items", "items.json", "--repeats", "1", "--strategies", "serial,threads", cwd=tmp_path
+        "try",
+        "mine.py:inverse",
+        "--items",
+        "items.json",
+        "--repeats",
+        "1",
+        "--strategies",
+        "serial,threads",
+        cwd=tmp_path,
     )
     assert found.returncode == 0, found.stdout + found.stderr
     assert found.stdout.count("1 items failed: item 2 (ZeroDivisionError)") == 2

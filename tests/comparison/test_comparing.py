@@ -1,5 +1,6 @@
 """Comparing for real: fresh processes, interleaved, results held equal, nothing left behind."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -30,11 +31,11 @@ def test_every_run_is_a_fresh_process_and_every_run_is_kept() -> None:
     assert [run.order for run in found.runs] == [0, 1, 2, 3]
     assert {(run.strategy, run.repeat) for run in found.runs} == {("a", 0), ("b", 0), ("a", 1), ("b", 1)}
     stamps = [(run.started_ns, run.ended_ns) for run in found.runs]
-    assert all(one[1] < other[0] for one, other in zip(stamps, stamps[1:], strict=False) if one[1] and other[0])
+    assert all(one[1] < other[0] for one, other in itertools.pairwise(stamps) if one[1] and other[0])
 
 
 def test_repeats_are_interleaved_and_serial_goes_first() -> None:
-    calls = {name: pid for name in ("threads", "serial", "asyncio")}
+    calls = dict.fromkeys(("threads", "serial", "asyncio"), pid)
     found = fl.compare(calls, repeats=3, equal=lambda *_: True, say=quiet)
     assert found.runs[0].strategy == "serial"
     for repeat in range(3):
@@ -220,7 +221,8 @@ def test_strategies_that_fail_on_different_items_are_reported() -> None:
     found = fl.compare(
         fl.job(fails_elsewhere, items=range(3), workers=1), strategies=["serial", "processes"], repeats=1, say=quiet
     )
-    assert not found.agree and "processes failed on other items than serial: items 1 against none" in found.disagreements
+    assert not found.agree
+    assert "processes failed on other items than serial: items 1 against none" in found.disagreements
 
 
 def test_a_flow_is_compared_over_executors() -> None:

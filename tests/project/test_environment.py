@@ -46,9 +46,7 @@ def test_environment_yml_holds_what_pyproject_does() -> None:
 def test_required_packages_are_all_there() -> None:
     project = _project()
     extras = project["project"]["optional-dependencies"]
-    names = {
-        entry.split(">")[0] for entry in _resolved([*project["project"]["dependencies"], "flowlab[all]"], extras)
-    }
+    names = {entry.split(">")[0] for entry in _resolved([*project["project"]["dependencies"], "flowlab[all]"], extras)}
     assert {"jupyterlab", "ipywidgets", "matplotlib", "pandas", "psutil", "nbval", "papermill"} <= names
 
 

@@ -20,7 +20,8 @@ def _run(command: list[str], cwd: Path, **more: str) -> subprocess.CompletedProc
 
 @pytest.fixture(scope="module")
 def uv() -> str:
-    found = shutil.which("uv") or next(iter(map(str, Path(sys.executable).parent.glob("uv*"))), None)
+    here = Path(sys.executable).parent
+    found = shutil.which("uv") or next((str(path) for path in (here / "uv", here / "uv.exe") if path.exists()), None)
     if found is None:
         pytest.skip("uv is not to be found, and installing a wheel with its extras needs it")
     return found
