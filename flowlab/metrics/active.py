@@ -23,18 +23,22 @@ SPOOL = "FLOWLAB_SPOOL"
 
 
 class Call:
-    """A measured call that is running: its id, who records it, and what it reported so far."""
+    """A measured call that is running: its id, who records it, and what it reported so far.
 
-    __slots__ = ("away", "custom", "followed", "id", "inner_ns", "loop", "recorder")
+    What most calls never have is a default of the class, not of the instance: making one costs half as much.
+    """
+
+    custom: dict[str, object] | None = None
+    loop: Any = None
+    inner_ns: int = 0
+    away: list[int] | None = None
+    followed: list[int] | None = None
+    blind: list[bool] | None = None
+    tid: int | None = None
 
     def __init__(self, id: int, recorder: Any = None) -> None:
         self.id = id
         self.recorder = recorder
-        self.custom: dict[str, object] | None = None
-        self.loop: Any = None
-        self.inner_ns = 0
-        self.away: list[int] | None = None
-        self.followed: list[int] | None = None
 
     def add_away(self, cpu_ns: int) -> None:
         """Add the CPU of a measured call that this one started on another thread or in another task."""
@@ -110,11 +114,13 @@ def recorder() -> Any:
     return None if _PROCESS.looked else _look()
 
 
-def recorder_of(call: Call | None) -> Any:
-    """Return who records what is nested in a call: its own recorder if that `keeps_nested`, else the active one."""
-    if call is not None and getattr(call.recorder, "keeps_nested", False):
+def nearest_recorder() -> Any:
+    """Return who records here: the current call's own recorder if that `keeps_nested`, else the active one."""
+    call = CALL.get()
+    if call is not None and call.recorder is not None and call.recorder.keeps_nested:
         return call.recorder
-    return recorder()
+    recorders = _PROCESS.recorders
+    return recorders[-1] if recorders else recorder()
 
 
 def _look() -> Any:
@@ -141,6 +147,20 @@ def inherited_spool() -> str | None:
         if SPOOL in configuration:
             return configuration[SPOOL] or None
     return os.environ.get(SPOOL) or None
+
+
+def adopt(folder: str | None) -> None:
+    """Record for the owner of a spool folder from now on, or for nobody.
+
+    This is what a warm worker does when its caller changes. The environment says so too, for the worker's own children.
+    """
+    with _PROCESS.lock:
+        _PROCESS.looked = True
+        _PROCESS.recorders = (_spooling(folder),) if folder else ()
+    if folder:
+        os.environ[SPOOL] = folder
+    else:
+        os.environ.pop(SPOOL, None)
 
 
 def _spooling(folder: str) -> Any:

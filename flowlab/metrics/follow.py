@@ -19,8 +19,6 @@ from flowlab.metrics.probes import Measured, drive
 class Followed(Measured):
     """Work that is no call of its own: what it costs belongs to the call that started it."""
 
-    __slots__ = ("inner_at", "own_ns")
-
     def __init__(self, owner: Call | None, clocks: Any) -> None:
         super().__init__(0, None, clocks, "", None)
         self.parent = self.shown = owner

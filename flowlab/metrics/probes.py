@@ -88,37 +88,31 @@ class Measured(Call):
         inside: Calls inside this one that were open when it was suspended, and `shown`, the innermost call then.
     """
 
-    __slots__ = (
-        "blind", "clocks", "cpu_at", "cpu_ns", "cpu_self_ns", "ended_ns", "error_type", "executor", "in_parent_ns",
-        "inside", "operation", "parent", "queued_at", "read_ns", "runqueue_ns", "shown", "stage", "started_ns",
-        "status", "steps", "tid",
-    )  # fmt: skip
+    steps: int | None = None
+    status = "ok"
+    error_type: str | None = None
+    inside: list[Measured] | None = None
+    shown: Call | None = None
+    ended_ns: int | None = None
+    cpu_ns: int | None = None
+    cpu_self_ns: int | None = None
+    runqueue_ns: int | None = None
+    queued_at: int | None = None
+    cpu_at = read_ns = in_parent_ns = 0
 
     def __init__(
         self, id: int, recorder: Any, clocks: Clocks, operation: str, stage: str | None, executor: str | None = None
     ) -> None:
         self.id = id
         self.recorder = recorder
-        self.custom = self.away = self.followed = self.loop = None
-        self.inner_ns = self.in_parent_ns = self.read_ns = 0
         self.clocks = clocks
         self.operation = operation
         self.stage = stage
         self.parent = CALL.get()
         self.executor = executor or THREAD.kind
         self.tid = THREAD.tid
-        self.steps: int | None = None
-        self.status = "ok"
-        self.error_type: str | None = None
-        self.blind: list[bool] | None = None
-        self.inside: list[Measured] | None = None
-        self.shown: Call | None = self
-        self.cpu_ns: int | None = None
-        self.cpu_self_ns: int | None = None
-        self.ended_ns: int | None = None
-        self.runqueue_ns: int | None = None if clocks.runqueue is None else 0
-        self.queued_at: int | None = None
-        self.cpu_at = 0
+        if clocks.runqueue is not None:
+            self.runqueue_ns = 0
         self.started_ns = clocks.wall()
 
     def resume(self) -> None:
@@ -130,8 +124,7 @@ class Measured(Call):
             self.queued_at = clocks.runqueue()
         self.cpu_at = clocks.cpu()
         if self.inside:
-            for call in self.inside:
-                call.resume()
+            resume_all(self.inside)
             self.inside = None
 
     def pause(self) -> None:
@@ -147,25 +140,20 @@ class Measured(Call):
             self._pause_with_inside(cpu, queued, calls)
 
     def _pause_with_inside(self, cpu: int, queued: int | None, calls: list[Call]) -> None:
-        inside: list[Measured] = []
-        while True:
-            top = calls.pop()
-            if isinstance(top, Measured):
-                top.settle(cpu, queued, calls)
-                if top is self:
-                    self.inside = inside[::-1]
-                    return
-                inside.append(top)
+        self.inside = pause_above(self, cpu, queued)
+        calls.pop()
+        self.settle(cpu, queued, calls)
 
     def settle(self, cpu: int, queued: int | None, calls: list[Call]) -> None:
         """Add what was read since `resume` to this call, and tell the call below that it was this one's."""
         spent = cpu - self.cpu_at
         self.read_ns += spent
-        if queued is None or self.queued_at is None or self.runqueue_ns is None:
-            self.runqueue_ns = None
-        else:
-            self.runqueue_ns += queued - self.queued_at
+        if self.runqueue_ns is not None:
+            known = queued is not None and self.queued_at is not None
+            self.runqueue_ns = self.runqueue_ns + queued - self.queued_at if known else None  # type: ignore[operator]
         parent = self.parent
+        if parent is None and not calls:
+            return
         below = self.below(calls)
         if below is not None:
             below.inner_ns += spent
@@ -175,7 +163,7 @@ class Measured(Call):
     def below(self, calls: list[Call]) -> Call | None:
         """Return the call around this one on this thread; a blind span is on no stack but reads its clock."""
         parent = self.parent
-        if isinstance(parent, Measured) and parent.blind is not None and not parent.blind and parent.tid == THREAD.tid:
+        if parent is not None and parent.blind is not None and not parent.blind and parent.tid == THREAD.tid:
             return parent
         return calls[-1] if calls else None
 
@@ -215,6 +203,33 @@ class Measured(Call):
             parent.add_away(self.cpu_ns - self.in_parent_ns)
 
 
+def pause_above(frame: Call, cpu: int, queued: int | None = None) -> list[Measured]:
+    """Pause the calls that are open above a frame on this thread's stack, and return them for `resume_all`.
+
+    For a driver that steps coroutines and keeps its own clock: with this at the end of every step, and the frame's
+    `loop` set, spans inside the coroutine are exact.
+
+    Args:
+        frame: The driver's call; it stays on top of the stack.
+        cpu: The thread's CPU clock now, in ns.
+        queued: The thread's run-queue time now, None if not read.
+    """
+    calls = THREAD.calls
+    paused: list[Measured] = []
+    while calls[-1] is not frame:
+        top = calls.pop()
+        if isinstance(top, Measured):
+            top.settle(cpu, queued, calls)
+            paused.append(top)
+    return paused[::-1]
+
+
+def resume_all(calls: list[Measured]) -> None:
+    """Resume calls that a driver paused, outermost first."""
+    for call in calls:
+        call.resume()
+
+
 def running_loop() -> Any:
     """Return the event loop that runs on this thread, or None; asyncio is not imported for it."""
     asyncio = sys.modules.get("asyncio.events")
@@ -236,6 +251,7 @@ def drive(steps: Any, call: Measured) -> Generator[Any, Any, Any]:
     measured calls) is paused with it.
     """
     call.steps = call.steps or 0
+    call.shown = call.shown or call
     method, argument = steps.send, None
     while True:
         outer = CALL.get()

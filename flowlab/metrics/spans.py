@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from typing import Any, TypeVar, overload
 
 from flowlab.errors import SettingError
-from flowlab.metrics.active import CALL, THREAD, Call, recorder_of
+from flowlab.metrics.active import CALL, THREAD, Call, nearest_recorder
 from flowlab.metrics.probes import Measured, drive, running_loop
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -96,7 +96,7 @@ def span(name: str, stage: str | None = None) -> Span | NoSpan:
         name: The operation's name in the record.
         stage: What part of the job it is, as in "start"; None for ordinary work.
     """
-    recorder = recorder_of(CALL.get())
+    recorder = nearest_recorder()
     return NO_SPAN if recorder is None else recorder.span(name, stage)
 
 
@@ -110,7 +110,7 @@ def measured(function: Any = None, /, *, stage: str | None = None) -> Any:
     Use it as `@measured`, or as `@measured("log in")` to name the operation; the name is the function's own otherwise.
     Functions, methods, coroutine functions, generators and async generators are measured as what they are.
     """
-    return decorate(function, stage, lambda: recorder_of(CALL.get()))
+    return decorate(function, stage, nearest_recorder)
 
 
 def decorate(function: Any, stage: str | None, find: Callable[[], Any]) -> Any:
@@ -154,17 +154,17 @@ def _plain(function: Any, name: str, stage: str | None, find: Callable[[], Any])
         call = recorder.open(name, stage)
         CALL.set(call)
         call.resume()
-        error: BaseException | None = None
         try:
-            return function(*args, **kwargs)
-        except BaseException as raised:
-            error = raised
-            raise
-        finally:
+            result = function(*args, **kwargs)
+        except BaseException as error:
             call.pause()
             CALL.set(call.parent)
             recorder.finish(call, error)
-            error = None
+            raise
+        call.pause()
+        CALL.set(call.parent)
+        recorder.finish(call)
+        return result
 
     return wrapper
 

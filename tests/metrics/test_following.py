@@ -235,3 +235,20 @@ def test_calls_of_another_runtime_nest_by_the_same_rules(clock) -> None:
     (nested,) = kept.records
     assert (nested.run, nested.parent, nested.cpu_ns) == ("r7", call.id, 30)
     assert call.totals(32) == (32, 2)
+
+
+def test_a_driver_with_a_clock_of_its_own_pauses_what_is_open_inside_its_coroutine(recorder, clock) -> None:
+    from flowlab.metrics.probes import pause_above, resume_all
+
+    frame = Call(0)
+    stack().append(frame)
+    with span("outer"), span("inner"):
+        clock.spend(5)
+        paused = pause_above(frame, clock.cpu(), clock.runqueue())
+        clock.spend(1000)
+        resume_all(paused)
+        clock.spend(7)
+    stack().pop()
+    assert [record.cpu_ns for record in recorder.records] == [12, 12]
+    assert [record.cpu_self_ns for record in recorder.records] == [12, 0]
+    assert frame.inner_ns == 12

@@ -164,3 +164,23 @@ def test_what_json_cannot_hold_comes_back_as_its_text() -> None:
         assert dict(record.custom) == {"path": str(Path("a/b")), "n": 3}
     finally:
         spool.remove()
+
+
+def test_a_warm_worker_changes_owner_when_it_is_told(tmp_path: Path) -> None:
+    program = (
+        "import os, sys\n"
+        "from flowlab.metrics import span\n"
+        "from flowlab.metrics.active import SPOOL, adopt\n"
+        "for folder in (sys.argv[1], '', sys.argv[2]):\n"
+        "    adopt(folder or None)\n"
+        "    assert os.environ.get(SPOOL, '') == folder\n"
+        "    with span('for ' + folder[-1:]):\n"
+        "        pass\n"
+    )
+    first, second = Spool(), Spool()
+    try:
+        subprocess.run([sys.executable, "-c", program, first.folder, second.folder], check=True)
+        assert [len(list(spool.read())) for spool in (first, second)] == [1, 1]
+    finally:
+        first.remove()
+        second.remove()
