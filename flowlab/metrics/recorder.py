@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowlab.errors import SettingError
 from flowlab.metrics.active import Call, activate, deactivate
-from flowlab.metrics.probes import FULL, TIME, Clocks, Measured
+from flowlab.metrics.probes import FULL, TIME, Clocks, Measured, overhead_ns, tracemalloc_clocks
 from flowlab.metrics.record import NOTHING, Record
 from flowlab.metrics.spans import NO_SPAN, NoSpan, Span, decorate
 
@@ -37,7 +37,9 @@ class Recorder:
         strategy: The strategy its records belong to, None if there is none. level: "off" keeps nothing; "time" reads
         wall and CPU; "full" also how long a call waited for a core, which splits
             the rest of its wall into waiting for a core and being blocked.
-        clock: Where time comes from; tests pass their own.
+        clock: Where time comes from; tests pass their own. trace_memory: Whether to read each call's memory with
+        tracemalloc at the edges of its steps: exact where one thread
+            allocates, but it makes code that allocates much up to 14 times slower.
         run: The name of the run its records belong to; made up if not given.
         first_id: The id of the first record.
         keeps_nested: Whether calls nested in this recorder's calls are its own even while another recorder is active.
@@ -49,6 +51,7 @@ class Recorder:
         level: str = "time",
         clock: Clocks | None = None,
         *,
+        trace_memory: bool = False,
         run: str | None = None,
         first_id: int = 1,
         keeps_nested: bool = False,
@@ -59,6 +62,10 @@ class Recorder:
         self.level = level
         self.on = level != "off"
         self.clocks = clock or (FULL if level == "full" else TIME)
+        if trace_memory:
+            self.clocks = tracemalloc_clocks(self.clocks)
+        self.trace_memory = trace_memory
+        self._tracing = False
         self.run = run or os.urandom(6).hex()
         self.keeps_nested = keeps_nested
         self.next_id: Callable[[], int] = itertools.count(first_id).__next__
@@ -77,6 +84,8 @@ class Recorder:
 
             self._spool = Spool(level=self.level, run=self.run, strategy=self.strategy)
             self._spool.announce()
+            if self.trace_memory:
+                self._tracing = _start_tracing()
             activate(self)
         return self
 
@@ -89,6 +98,8 @@ class Recorder:
                 self._read_spool()
                 self._spool = None
             spool.remove()
+            if self._tracing:
+                _stop_tracing()
 
     @property
     def spool(self) -> str | None:
@@ -153,6 +164,8 @@ class Recorder:
     def _record(self, call: Measured) -> Record:
         wall = (call.ended_ns or 0) - call.started_ns
         known = call.cpu_ns is not None
+        peak, net, method, quality = _memory(call)
+        for_call, for_step = overhead_ns(call.clocks)
         return Record(
             run=self.run,
             operation=call.operation,
@@ -176,6 +189,11 @@ class Recorder:
             runqueue_ns=call.runqueue_ns,
             blocked_ns=_blocked_ns(wall, call),
             steps=call.steps,
+            mem_peak_bytes=peak,
+            mem_net_bytes=net,
+            mem_method=method,
+            mem_quality=quality,
+            overhead_ns=for_call + for_step * max(0, (call.steps or 1) - 1),
             custom=NOTHING if call.custom is None else call.custom,
         )
 
@@ -185,6 +203,28 @@ def _parent_id(parent: Call | None, recorder: Recorder) -> int | None:
     while parent is not None and parent.recorder is not recorder:
         parent = parent.parent if isinstance(parent, Measured) else None
     return None if parent is None else parent.id
+
+
+def _memory(call: Measured) -> tuple[int | None, int | None, str, str]:
+    """Return (peak, net, method, quality) of a call's memory; what other threads allocate cannot be told apart."""
+    if call.clocks.memory is None or call.blind:
+        return None, None, "none", "unavailable"
+    return call.mem_peak_bytes, call.mem_net_bytes, "tracemalloc_step", "measured" if call.alone else "estimated"
+
+
+def _start_tracing() -> bool:
+    import tracemalloc
+
+    if tracemalloc.is_tracing():
+        return False
+    tracemalloc.start()
+    return True
+
+
+def _stop_tracing() -> None:
+    import tracemalloc
+
+    tracemalloc.stop()
 
 
 def _blocked_ns(wall: int, call: Measured) -> int | None:

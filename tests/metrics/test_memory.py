@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from flowlab.metrics import Recorder, measured, span
 from flowlab.metrics.memory import NOT_READ, HighWater, Memory
 
 WARM = """
@@ -73,3 +75,64 @@ def test_where_the_mark_cannot_be_reset_memory_is_unknown(tmp_path: Path) -> Non
     assert not memory.works
     memory.start()
     assert memory.stop() == NOT_READ
+
+
+MB = 1 << 20
+
+
+def test_coroutines_on_one_loop_have_each_their_own_peak_if_asked_for() -> None:
+    @measured
+    async def hold(mb: int, keep: list[bytearray]) -> None:
+        block = bytearray(mb * MB)
+        await asyncio.sleep(0)
+        with span(f"more {mb}"):
+            more = bytearray(mb * MB)
+            await asyncio.sleep(0)
+        del more
+        await asyncio.sleep(0)
+        keep.append(block)
+
+    kept: list[bytearray] = []
+
+    async def main() -> None:
+        await asyncio.gather(hold(2, kept), hold(30, kept))
+
+    with Recorder(trace_memory=True) as recorder:
+        asyncio.run(main())
+    found = {record.operation: record for record in recorder.records if record.operation.startswith("more")}
+    holds = sorted((r for r in recorder.records if r.operation.endswith("hold")), key=lambda r: r.mem_peak_bytes or 0)
+    assert [round((record.mem_peak_bytes or 0) / MB) for record in holds] == [4, 60]
+    assert [round((record.mem_net_bytes or 0) / MB) for record in holds] == [2, 30]
+    assert [round((found[name].mem_peak_bytes or 0) / MB) for name in ("more 2", "more 30")] == [2, 30]
+    assert {record.mem_method for record in recorder.records} == {"tracemalloc_step"}
+
+
+def test_an_outer_call_keeps_the_peak_it_had_before_and_the_one_inside() -> None:
+    with Recorder(trace_memory=True) as recorder:
+        with span("before"):
+            bytearray(20 * MB)
+            with span("small"):
+                bytearray(MB)
+        with span("around"), span("large"):
+            bytearray(40 * MB)
+    peaks = {record.operation: round((record.mem_peak_bytes or 0) / MB) for record in recorder.records}
+    assert peaks == {"before": 20, "small": 1, "around": 40, "large": 40}
+
+
+def test_memory_is_unknown_unless_asked_for() -> None:
+    with Recorder() as recorder, span("load"):
+        pass
+    assert (recorder.records[0].mem_peak_bytes, recorder.records[0].mem_quality) == (None, "unavailable")
+
+
+def test_memory_beside_other_threads_is_an_estimate() -> None:
+    import threading
+
+    end = threading.Event()
+    other = threading.Thread(target=end.wait)
+    with Recorder(trace_memory=True) as recorder:
+        with span("beside"):
+            other.start()
+        end.set()
+        other.join()
+    assert recorder.records[0].mem_quality == "estimated"

@@ -442,3 +442,20 @@ def test_a_call_left_open_by_mistake_does_not_disturb_those_around_it(recorder, 
         clock.spend(4)
     CALL.set(None)
     assert (by_name(recorder)["outer"].cpu_ns, by_name(recorder)["next"].cpu_ns) == (3, 4)
+
+
+def test_every_record_says_what_measuring_it_cost() -> None:
+    @measured
+    async def stepping() -> None:
+        await once()
+        await once()
+
+    with Recorder() as recorder:
+        with span("load"):
+            pass
+        steps = stepping()
+        with pytest.raises(StopIteration):
+            for _ in range(4):
+                steps.send(None)
+    load, stepped = recorder.records
+    assert 0 < (load.overhead_ns or 0) < (stepped.overhead_ns or 0) < 10_000_000
