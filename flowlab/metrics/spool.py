@@ -14,6 +14,7 @@ import shutil
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,16 @@ from flowlab.metrics.active import SPOOL
 from flowlab.metrics.record import Record, as_dict, from_dict
 
 SETTINGS = "recorder.json"
+PREFIX = "flowlab-spool-"
+STALE_S = 86_400.0
 
 
 class Spool:
     """The parent's end: the folder, and what was read of it so far."""
 
     def __init__(self, **settings: Any) -> None:
-        self.folder = tempfile.mkdtemp(prefix=f"flowlab-spool-{os.getpid()}-")
+        self.folder = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")
+        remove_stale(Path(self.folder).parent)
         self._pid = os.getpid()
         self._read: dict[str, int] = {}
         self._before: tuple[str | None, object] = (None, None)
@@ -66,6 +70,29 @@ class Spool:
         if os.getpid() == self._pid:
             shutil.rmtree(self.folder, ignore_errors=True)
             atexit.unregister(self.remove)
+
+
+def remove_stale(parent: Path) -> None:
+    """Delete folders of processes that were killed: their pid is nobody's, and nothing was written for a day."""
+    for folder in parent.glob(f"{PREFIX}*-*"):
+        pid = folder.name.removeprefix(PREFIX).partition("-")[0]
+        try:
+            if time.time() - folder.stat().st_mtime > STALE_S and pid.isdigit() and not _alive(int(pid)):
+                shutil.rmtree(folder, ignore_errors=True)
+        except OSError:
+            continue
+
+
+def _alive(pid: int) -> bool:
+    if sys.platform == "win32":  # signal 0 would end the process there
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _configuration() -> dict[str, Any]:

@@ -15,7 +15,7 @@ import pytest
 
 from flowlab.metrics import Recorder, span
 from flowlab.metrics.active import SPOOL, inherited_spool
-from flowlab.metrics.spool import Spool, SpoolWriter
+from flowlab.metrics.spool import Spool, SpoolWriter, remove_stale
 
 JOBS = """
 import os
@@ -184,3 +184,20 @@ def test_a_warm_worker_changes_owner_when_it_is_told(tmp_path: Path) -> None:
     finally:
         first.remove()
         second.remove()
+
+
+def test_folders_of_killed_processes_are_removed_after_a_day_and_no_others(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    names = (
+        f"flowlab-spool-{ended.pid}-old",
+        f"flowlab-spool-{ended.pid}-new",
+        f"flowlab-spool-{os.getpid()}-old",
+        "mine",
+    )
+    for name in names:
+        (tmp_path / name).mkdir()
+        if not name.endswith("new"):
+            os.utime(tmp_path / name, (0, 0))
+    remove_stale(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])
