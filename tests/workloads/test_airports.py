@@ -22,8 +22,8 @@ from flowlab.workloads.loneliest.problems import PageError
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "data"
 FIXED = [
-    "CL", "FM", "IS", "NO", "JP", "NZ", "DE", "FR", "RU", "VE", "ZA", "CN", "GB", "KI", "GL", "PF", "EG", "FJ", "SB", "PT",
-    "KE", "IE", "NP", "MV", "CA", "AU",
+    "CL", "FM", "IS", "NO", "JP", "NZ", "DE", "FR", "RU", "VE", "ZA", "CN", "GB", "KI", "GL", "PF", "EG", "FJ", "SB",
+    "PT", "KE", "IE", "NP", "MV", "CA", "AU",
 ]  # fmt: skip
 
 

@@ -143,7 +143,7 @@ def pause_s(
         wait_s = asked_wait_s(answer.headers.get("Retry-After")) or wait_s
     if attempt >= ATTEMPTS or wait_s > LONGEST_PAUSE_S:
         raise SiteError(
-            f"the site failed {attempt} times to answer {path.split('-')[0]} (last: {statuses[-1]}): try again later, "
+            f"the site failed {attempt} times to answer {public(path)} (last: {statuses[-1]}): try again later, "
             "or start it with lower error and throttle rates."
         )
     return wait_s
@@ -156,7 +156,7 @@ def note_traffic(*answers: httpx.Response) -> None:
         net_bytes=sum(answer.num_bytes_downloaded for answer in answers),
         requests=len(statuses),
         statuses=" ".join(statuses),
-        item=answers[-1].request.url.path.split("-")[0],
+        item=public(answers[-1].request.url.path),
     )
 
 
@@ -166,11 +166,11 @@ def refuse(answer: httpx.Response, path: str) -> None:
         raise LoginError("the site does not accept this user and password: 'flowlab site' prints both when it starts.")
     if answer.status_code == 403:
         raise LoginError(
-            f"the site forbids {path}: no session, or a login form whose authenticity token was not good; log in again."
+            f"the site forbids {public(path)}: no session, or a login form whose authenticity token was not good; log in again."
         )
     if answer.status_code >= 400:
         raise PageError(
-            f"the site answered {answer.status_code} to {path.split('-')[0]}: is this a site started by 'flowlab site'?"
+            f"the site answered {answer.status_code} to {public(path)}: is this a site started by 'flowlab site'?"
         )
 
 
@@ -190,6 +190,11 @@ def asked_wait_s(retry_after: str | None, now: Callable[[], datetime] = lambda: 
         return max(0.0, (parsedate_to_datetime(retry_after) - now()).total_seconds())
     except (TypeError, ValueError):
         return None
+
+
+def public(path: str) -> str:
+    """Return the part of a path that is no secret: a CSV's name ends in what only its session may know."""
+    return path.split("-")[0]
 
 
 def origin(url: httpx.URL) -> str:

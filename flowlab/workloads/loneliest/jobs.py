@@ -53,6 +53,7 @@ class Job:
         strategies: What to call, by name; each returns an equal report.
         services: Processes to measure beside the strategies, by name.
         settings: What was chosen, to be printed.
+        workers: How many things each strategy does at once, by name.
         requests: How many requests one run makes if none fails.
         name: The job's name.
         question: What it asks.
@@ -61,6 +62,7 @@ class Job:
     strategies: Mapping[str, Callable[[], Report]]
     services: Mapping[str, int]
     settings: Mapping[str, object]
+    workers: Mapping[str, int]
     requests: int
     name: str = "loneliest"
     question: str = QUESTION
@@ -124,6 +126,8 @@ def job(
         strategies={name: partial(_strategy(module), settings) for name, module in STRATEGIES.items()},
         services={"site": site.pid} if isinstance(site, Site) else {},
         settings=_printed(settings, site),
+        workers={"serial": 1, "threads": connections, "asyncio": 1}
+        | dict.fromkeys(("processes", "hybrid", "dataflow"), settings.workers),
         requests=3 + 2 * len(chosen),
     )
 
