@@ -210,7 +210,8 @@ def lab(options: argparse.Namespace) -> int:
     chosen = [*(["--no-browser"] if options.no_browser else []), *([f"--port={options.port}"] if options.port else [])]
     if getattr(os, "geteuid", lambda: 1)() == 0:  # in a container; it listens on the loopback address only
         chosen.append("--allow-root")
-    command = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", *chosen, str(folder / FIRST)]
+    command = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", *chosen]
+    command += [f"--ServerApp.root_dir={folder}", f"--LabApp.default_url=/lab/tree/{FIRST}"]
     return call(command, cwd=folder)
 
 

@@ -12,10 +12,10 @@ from flowlab.comparison.result import cells
 if TYPE_CHECKING:
     from flowlab.comparison import Comparison
 
-WIDE = 132  # columns, where the output goes to a file and has no width of its own
+WIDE = 120  # columns, where the output goes to a file and has no width of its own
 COLUMNS = (
-    "strategy", "wall: median (min to max)", "speed-up", "CPU", "worker start", "peak memory", "moved",
-    "energy, estimated (band)",
+    "strategy", "wall, median\n(min to max)", "speed-up", "CPU", "worker\nstart", "peak\nmemory", "data\nmoved",
+    "energy, estimated\n(band)",
 )  # fmt: skip
 
 
@@ -62,7 +62,10 @@ def comparison(found: Comparison) -> None:
     console.print(_table(found))
     energy = next((run.energy for run in found.runs if run.energy), None)
     if energy is not None:
-        console.print(f"Energy is an estimate, not a measurement: {energy.method}, {energy.source}.", style="dim")
+        band = f"+-{energy.uncertainty_rel:.0%}"
+        console.print(
+            f"Energy is an estimate ({energy.method}, {band}), not a measurement: {energy.source}.", style="dim"
+        )
     for line in filter(None, (found.sentence, *found.disagreements, *_failures(found))):
         console.print(line, markup=False)
     if found.question and found.answer:

@@ -43,7 +43,7 @@ def _measure(name: str, call: Callable[[], Any], counted: bool) -> dict[str, Any
     from flowlab.metrics import Recorder
     from flowlab.metrics.active import bytes_counted
 
-    with Recorder(strategy=name) as recorder:
+    with Recorder(strategy=name, level="full") as recorder:
         cpu_before = _cpu_s()
         started_ns = time.perf_counter_ns()
         result: dict[str, Any] = {"started_ns": started_ns}

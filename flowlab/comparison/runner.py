@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -93,8 +93,7 @@ class Bench:
         cpu_s = (after_ns - before_ns) / 1e9 if before_ns is not None and after_ns is not None else None
         energy = None
         if cpu_s is not None:  # the machine's idle power is counted once, with the strategy
-            energy = power.estimate(cpu_s, wall_s, seen.peak_bytes or 0, cores=self.machine.cores)
-            energy = replace(energy, idle_j=0.0)
+            energy = power.estimate(cpu_s, wall_s, seen.peak_bytes or 0, cores=self.machine.cores, idle=False)
         return ServiceUse(name, strategy, repeat, cpu_s, seen.peak_bytes, seen.method, energy)
 
     def _figures(

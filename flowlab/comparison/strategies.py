@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from flowlab.metrics import span
+from flowlab.metrics import measured, span
 
 Failure = tuple[int, str]
 """An item's index and the type of its exception. Never its message: that may hold the item."""
@@ -109,8 +109,10 @@ def _call(step: Step, value: Any) -> Any:
 
 
 async def _call_async(step: Step, value: Any) -> Any:
-    async with span(step.name):
+    async def call() -> Any:
         return await step.function(value)
+
+    return await measured(step.name)(call)()
 
 
 def serial(plan: Plan) -> Results:
