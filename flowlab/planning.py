@@ -7,7 +7,7 @@ two equal calls give equal plans. Invariant: a plan's operations are in an order
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Any
 
@@ -31,6 +31,8 @@ class Plan:
         given: The names given.
         wanted: The names requested and reachable.
         unreachable: The names requested that nothing can make.
+        reserve: The operations that may run in place of one that fails, and what those need, makers before takers.
+        spare_makers: The makers of definitions that only the reserve needs.
         idle: The parameters (operation, name) whose defaults serve, as nothing makes their definition.
     """
 
@@ -43,6 +45,8 @@ class Plan:
     wanted: tuple[str, ...]
     unreachable: tuple[str, ...] = ()
     idle: frozenset[tuple[str, str]] = frozenset()
+    reserve: tuple[str, ...] = ()
+    spare_makers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def weight(operation: Operation) -> float:
@@ -264,7 +268,29 @@ class _Search:
                             todo.append(taken)
         cost = max((self.costs.get(name, 0.0) for name in wanted), default=0.0)
         order = tuple(name for name in self.done if name in used)
-        return Plan(order, cost, others, makers, self.costs, given, wanted, unreachable, frozenset(idle))
+        reserve, spare = self._reserve(makers, others, used) if others else ((), {})
+        return Plan(order, cost, others, makers, self.costs, given, wanted, unreachable, frozenset(idle), reserve, spare)
+
+    def _reserve(
+        self, makers: Mapping[str, tuple[str, ...]], others: dict[str, tuple[str, ...]], used: set[str]
+    ) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
+        """What may run in place of an operation that fails, and who makes what only that needs."""
+        found: set[str] = set()
+        spare: dict[str, tuple[str, ...]] = {}
+        todo = [maker for rest in list(others.values()) for maker in rest]
+        while todo:
+            maker = todo.pop()
+            if maker in found or maker in used:
+                continue
+            found.add(maker)
+            for taken in self._inputs(self.operations[maker]):
+                if taken in makers or taken in spare or taken not in self.costs:
+                    continue
+                spare[taken], rest = self.choose(taken)
+                if rest:
+                    others[taken] = rest
+                todo.extend((*spare[taken], *rest))
+        return tuple(name for name in self.done if name in found), spare
 
 
 def explain_unreachable(graph: Graph, name: str, given: Iterable[str]) -> str:

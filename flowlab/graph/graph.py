@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flowlab.errors import FlowError
-from flowlab.graph import annotations
+from flowlab.graph import hints
 from flowlab.graph.cycles import knots, order
 from flowlab.graph.definition import Definition
 from flowlab.graph.names import nearest
@@ -147,11 +147,11 @@ def _check_types(made: Graph) -> None:
             operation = made.operations[title]
             for position, name in enumerate(operation.takes):
                 if name == definition.name:
-                    wanted.append((f"operation {title!r}", annotations.taken(operation, position)))
+                    wanted.append((f"operation {title!r}", hints.taken(operation, position)))
         sources = []
         for title in made.makers.get(definition.name, ()):
             operation = made.operations[title]
-            sources.append((f"operation {title!r}", annotations.made(operation, operation.makes.index(definition.name))))
+            sources.append((f"operation {title!r}", hints.made(operation, operation.makes.index(definition.name))))
         if definition.type is not None:
             wanted.append(("its definition", definition.type))
             if definition.unique is False or sources:
@@ -160,12 +160,12 @@ def _check_types(made: Graph) -> None:
             for target, want in wanted:
                 if source != target and not _fits_combined(definition, source, given, want):
                     raise FlowError(
-                        f"{definition.name!r} does not fit: {source} makes {annotations.title(given)}, {target} wants "
-                        f"{annotations.title(want)}"
+                        f"{definition.name!r} does not fit: {source} makes {hints.title(given)}, {target} wants "
+                        f"{hints.title(want)}"
                     )
 
 
 def _fits_combined(definition: Definition, source: str, given: Any, want: Any) -> bool:
     if definition.combine is not None and source != "its definition":
         return True
-    return annotations.fits(given, want)
+    return hints.fits(given, want)

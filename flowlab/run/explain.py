@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flowlab.graph.definition import MISSING
-from flowlab.run.state import Lost
+from flowlab.run import outcome
+from flowlab.run.network import Lost
 
 if TYPE_CHECKING:
     from flowlab.run.context import Context
@@ -54,7 +55,7 @@ def lineage(context: Context, name: str) -> Lineage:
         current, ready = todo.pop()
         if current in made:
             continue
-        makers = tuple(maker for maker in context.state.makers(current) if maker in ran)
+        makers = tuple(maker for maker in outcome.makers(context.state, current) if maker in ran)
         inputs = list(
             dict.fromkeys(
                 taken for maker in makers for taken in layout.graph.operations[maker].takes if taken in layout.slot_of
@@ -110,13 +111,13 @@ def _definition(run: Run, context: Context, name: str) -> str:
     if name not in layout.slot_of:
         return _not_planned(context, name)
     slot = layout.slots[layout.slot_of[name]]
-    value = context.state.value(name) if slot.kept else context.state.cells[slot.number].get(0, MISSING)
+    value = outcome.value(context.state, name) if slot.kept else context.state.cells[slot.number].get(0, MISSING)
     if type(value) is Lost:
         loss = value.loss
         if loss.error is None:
             return f"{name!r} was not made: operation {loss.operation!r} was refused, {loss.why}."
         return f"{name!r} was not made: operation {loss.operation!r} failed with {type(loss.error).__name__}."
-    makers = context.state.makers(name)
+    makers = outcome.makers(context.state, name)
     if not makers:
         return f"{name!r} has its default: nothing makes it."
     failed = [m for m in layout.graph.makers.get(name, ()) if m not in makers and any(e.operation == m for e in context.errors)]

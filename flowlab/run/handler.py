@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from flowlab.errors import FlowError
-from flowlab.run.layout import Node, Slot, caller, pick
+from flowlab.run.calling import caller, pick
+from flowlab.run.layout import Node, Slot
 
 Values = tuple[Any, ...]
 

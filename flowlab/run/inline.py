@@ -16,6 +16,7 @@ from flowlab.run.context import Context
 from flowlab.run.handler import Handler
 from flowlab.run.layout import Node
 from flowlab.run.log import Row
+from flowlab.run.outcome import cleanup
 from flowlab.run.shapes import ROOT
 
 
@@ -51,7 +52,7 @@ class Inline:
                 else:
                     context.state.begin(inputs)
                 self.drain(context, frame)
-                while context.state.release_outputs():
+                while context.state.advance():
                     self.drain(context, frame)
             finally:
                 self.clean(context, frame)
@@ -265,7 +266,7 @@ class Inline:
 
     def clean(self, context: Context, frame: Call) -> None:
         """Run the cleanup operations whose inputs exist."""
-        for node, element, arguments in context.state.cleanup():
+        for node, element, arguments in cleanup(context.state):
             self.one(context, context.handlers[node.number], node, element, arguments, frame, [])
 
 
@@ -327,10 +328,12 @@ def _stage(node: Node) -> str | None:
 def steps(layout: Any) -> list[tuple[Any, Any, Any, int, Any]]:
     """The steps of a straight plan: function, slots taken, slots made, node, how to take the result apart."""
     if layout.steps is None:
-        from flowlab.run.layout import pick
+        from flowlab.run.calling import pick
 
         found = []
         for node in layout.nodes:
+            if node.dormant:
+                continue
             takes = tuple(take.slot for take in node.takes)
             apart = pick(node)
             out = node.outs[0] if apart is None else node.outs

@@ -21,6 +21,7 @@ from flowlab.run.context import Context
 from flowlab.run.handler import Handler
 from flowlab.run.layout import Node
 from flowlab.run.log import Row
+from flowlab.run.outcome import cleanup
 from flowlab.run.result import CallError
 from flowlab.run.stepping import Cost, stepped
 
@@ -82,7 +83,7 @@ class Loop:
             context.state.begin(inputs)
             self.pump(context)
             await future
-            while context.state.release_outputs():
+            while context.state.advance():
                 future = self.contexts[context] = self.loop.create_future()
                 self.pump(context)
                 await future
@@ -91,7 +92,7 @@ class Loop:
             self.contexts.pop(context, None)
 
     async def _clean(self, context: Context) -> None:
-        calls = context.state.cleanup()
+        calls = cleanup(context.state)
         if calls:
             future = self.contexts[context] = self.loop.create_future()
             context.state.ready.clear()

@@ -32,6 +32,8 @@ def key_for(state: State, shape: int, order: tuple[int, ...]) -> Key | None:
         path = shapes.path(shape, shapes.below(axis))
         if name.startswith("own:"):
             parts.append((path, ranks(state, axis)))
+        elif name.startswith("product:"):
+            parts.append((path, product_places(state, axis)))
         else:
             parts.append((path, elements.place[axis]))
     if len(parts) == 1 and not parts[0][0]:
@@ -40,6 +42,16 @@ def key_for(state: State, shape: int, order: tuple[int, ...]) -> Key | None:
     follow = elements.follow
     return lambda element: tuple(places[follow(path, element)] for path, places in parts)
 
+
+def product_places(state: State, axis: int) -> list[Any]:
+    """The places of a product's elements: those of its parameters' elements, in parameter order."""
+    number = next(node for node, own in state.layout.products.items() if own == axis)
+    slots = [state.slots[take.slot] for take in state.nodes[number].takes if not take.condition]
+    keys = [key_for(state, slot.shape, slot.order) if slot.order else None for slot in slots]
+    return [
+        tuple((part,) if key is None else key(part) for key, part in zip(keys, parts, strict=True))
+        for parts in state.elements.place[axis]
+    ]
 
 
 def ranks(state: State, axis: int) -> list[int]:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from flowlab.errors import FlowError, RunError
 from flowlab.graph.definition import MISSING
 from flowlab.graph.names import nearest
-from flowlab.run.state import Loss, Lost
+from flowlab.run.network import Lost
+from flowlab.run.outcome import value as value_of
+from flowlab.run.state import Loss
 
 if TYPE_CHECKING:
     from flowlab.metrics.record import Record
@@ -45,7 +47,7 @@ class Run:
         layout = state.layout
         plan = layout.plan
         for name in dict.fromkeys((*plan.given, *plan.wanted)):
-            value = state.value(name)
+            value = value_of(state, name)
             if type(value) is Lost:
                 self.failures[name] = value.loss
             elif value is MISSING:

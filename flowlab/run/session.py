@@ -11,9 +11,9 @@ from flowlab.errors import FlowError, RunError
 from flowlab.metrics import active
 from flowlab.planning import explain_unreachable
 from flowlab.run.context import Context, make_handlers, run_name
-from flowlab.run.layout import Layout, layout
+from flowlab.run.layout import Layout
 from flowlab.run.result import Run, cause, check
-from flowlab.run.state import check_given
+from flowlab.run.wiring import layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +86,17 @@ def given_values(prepared: Prepared, inputs: Mapping[str, Any]) -> dict[str, Any
 
             found[name] = list(elements(name, value))
     if checked:
-        check_given(prepared.layout, found)
+        _check(prepared.layout, found)
     return found
+
+
+def _check(made: Layout, values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        slot = made.slots[made.slot_of[name]]
+        for item in value if slot.order else (value,):
+            refusal = slot.definition.refusal(item)
+            if refusal:
+                raise FlowError(f"a value given for {name!r} is refused: {refusal}")
 
 
 def run(flow: Any, inputs: Mapping[str, Any] | None, outputs: Iterable[str] | None, settings: Settings) -> Run:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 ROOT = 0
-UP, PART, BUILD = 0, 1, 2
+UP, PART, BUILD, PICK = 0, 1, 2, 3
 Path = tuple[tuple[Any, ...], ...]
 
 
@@ -110,11 +110,11 @@ class Elements:
     def __init__(self, shapes: Shapes) -> None:
         self.shapes = shapes
         self.parent: list[list[int]] = [[] for _ in shapes.axes]
-        self.place: list[list[int]] = [[] for _ in shapes.axes]
+        self.place: list[list[Any]] = [[] for _ in shapes.axes]
         self.parts: list[list[tuple[int, ...]]] = [[] for _ in shapes.shapes]
         self.ids: list[dict[tuple[int, ...], int]] = [{} for _ in shapes.shapes]
 
-    def add(self, axis: int, parent: int, place: int) -> int:
+    def add(self, axis: int, parent: int, place: Any) -> int:
         """Add an element to an axis and return its number."""
         parents = self.parent[axis]
         parents.append(parent)
@@ -128,6 +128,13 @@ class Elements:
         found.append(parts)
         return number
 
+    def count(self, shape: int) -> int:
+        """How many elements a shape has."""
+        found = self.shapes.shapes[shape]
+        if not found.leaves:
+            return 1
+        return len(self.parts[shape]) if found.joined else len(self.parent[found.leaves[0]])
+
     def follow(self, path: Path, element: int) -> int:
         """The element a path leads to."""
         for step in path:
@@ -136,6 +143,8 @@ class Elements:
                 element = self.parent[step[1]][element]
             elif kind == PART:
                 element = self.parts[step[1]][element][step[2]]
+            elif kind == PICK:
+                element = self.place[step[1]][element][step[2]]
             else:
                 element = self.ids[step[1]][tuple(self.follow(part, element) for part in step[2])]
         return element

@@ -1,22 +1,26 @@
 """The state of one context: events in, instructions out.
 
 `begin`, `done`, `emitted`, `failed` and `refused` say what happened; `ready` then holds the calls that may start, each as
-(node, element, arguments). No I/O, no clock, no threads: the same state serves real runs and simulated ones. Invariant: every
-call that was ever ready is answered by exactly one of `done`, `failed` or `refused`.
+(node, element, arguments). When nothing runs and nothing is ready, `advance` lets wait what can go on only then. No I/O, no
+clock, no threads: the same state serves real runs and simulated ones. Invariant: every call that was ever ready is answered by
+exactly one of `done`, `failed` or `refused`.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flowlab.errors import FlowError
-from flowlab.graph.definition import MISSING, key_of
+from flowlab.graph.definition import MISSING
+from flowlab.run import choices
 from flowlab.run.layout import Layout, Node
-from flowlab.run.order import sort_key
-from flowlab.run.shapes import ROOT, Elements
+from flowlab.run.locks import Key, Locks
+from flowlab.run.network import Lost, Network
+from flowlab.run.shapes import ROOT
+
+Item = tuple[Node, int, tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,49 +38,37 @@ class Loss:
     why: str = ""
 
 
-class Lost:
-    """What a slot holds for an Input that could not be made."""
+class State(Network):
+    """One context's Inputs, and the calls they make possible.
 
-    __slots__ = ("loss",)
+    Args:
+        layout: The input network's wiring.
+        locks: The table of the session; a new one if None.
+    """
 
-    def __init__(self, loss: Loss) -> None:
-        self.loss = loss
-
-
-class State:
-    """One context's Inputs, and the calls they make possible."""
-
-    def __init__(self, layout: Layout) -> None:
-        self.layout = layout
-        self.nodes = layout.nodes
-        self.slots = layout.slots
-        self.cells: list[dict[int, Any]] = [{} for _ in layout.slots]
-        self.elements = Elements(layout.shapes)
-        self.ready: deque[tuple[Node, int, tuple[Any, ...]]] = deque()
+    def __init__(self, layout: Layout, locks: Locks | None = None) -> None:
+        super().__init__(layout)
+        self.locks = Locks() if locks is None else locks
+        self.ready: deque[Item] = deque()
+        self.held: deque[Item] = deque()
+        self.parked: dict[tuple[int, int], Item] = {}
         self.waiting: dict[tuple[int, int], list[tuple[Node, int]]] = {}
-        self.busy = [0] * len(layout.nodes)
+        self.busy = list(layout.pending)
         self.local: dict[tuple[int, int], int] = {}
         self.collecting: dict[int, dict[int, None]] = {}
+        self.forced: set[int] = set()
         self.damage: dict[tuple[int, int | None], list[Loss]] = {}
-        self.agenda: deque[tuple[int, int, Any]] = deque()
-        self.keys: dict[int, dict[Any, int]] = {}
-        self.found: dict[int, list[tuple[int, int, int, int]]] = {}
+        self.agenda: deque[tuple[int, int, Loss]] = deque()
         self.losses: list[Loss] = []
         self.refusals: list[Loss] = []
-        self.held: deque[tuple[Node, int, tuple[Any, ...]]] = deque()
-        for node in layout.nodes:
-            if node.shape == ROOT and node.feeds and node.operation.stage != "cleanup":
-                for collect, _ in node.feeds:
-                    self.busy[collect] += 1
+        self.problems: list[Loss] = []
+        self.listener: Callable[[int, Any], None] | None = None
+        self.choices = choices.Choices(self) if layout.choosing else None
 
     # events
 
     def begin(self, inputs: Mapping[str, Any]) -> None:
-        """The values given are there.
-
-        Raises:
-            FlowError: A value given does not fit its definition.
-        """
+        """The values given are there."""
         layout = self.layout
         for name, value in inputs.items():
             slot = self.slots[layout.slot_of[name]]
@@ -86,7 +78,9 @@ class State:
                 for place, item in enumerate(value):
                     self.give(slot.number, item, place)
         for number in layout.starters:
-            self._attempt(self.nodes[number], ROOT)
+            node = self.nodes[number]
+            if not node.dormant:
+                self._attempt(node, ROOT)
         self._settle()
 
     def preset(self, number: int, value: Any) -> None:
@@ -96,24 +90,34 @@ class State:
     def resume(self, finished: set[int]) -> None:
         """Try every call of a plain plan that is not among the finished."""
         for node in self.nodes:
-            if node.number not in finished and (node.trigger < 0 or ROOT in self.cells[node.trigger]):
+            if node.number not in finished and (node.trigger < 0 or ROOT in self.cells[node.trigger]) and not node.dormant:
                 self._attempt(node, ROOT)
         self._settle()
 
-    def release_outputs(self) -> bool:
-        """Let the calls of the output stage start; whether there were any."""
-        held = self.held
-        self.held = deque()
-        self.ready.extend(held)
-        return bool(held)
-
     def give(self, number: int, value: Any, place: int) -> None:
-        """One more value of a given many is there."""
+        """One more value of a given many is there, or the value of a given that came late."""
         slot = self.slots[number]
-        if slot.own >= 0:
+        if not slot.order:
+            self._put(number, ROOT, value)
+        elif slot.own >= 0:
             self._find(number, value, -1, ROOT, place)
         else:
             self._new(slot.order[0], ROOT, place, ((number, value),))
+        if self.agenda:
+            self._settle()
+
+    def hold(self, names: list[str], change: int) -> None:
+        """Late Inputs of these names may come (change 1), or no longer (-1): collects that read them wait."""
+        for name in names:
+            number = self.layout.slot_of[name]
+            for collect in self.layout.late.get(number, ()):
+                self.busy[collect] += change
+                if not self.busy[collect]:
+                    for group in list(self.collecting.get(collect, ())):
+                        self._attempt(self.nodes[collect], group)
+            if change < 0 and not self.slots[number].order and ROOT not in self.cells[number]:
+                self._put(number, ROOT, Lost(Loss(name, ROOT, None, "skip", "it was never given")))
+        self._settle()
 
     def done(self, node: Node, element: int, values: Any) -> None:
         """A call ended; `values` is one for each output, or for an `expand` a list of such."""
@@ -121,13 +125,30 @@ class State:
             for place, item in enumerate(values):
                 self._emit(node, element, place, item)
         else:
-            self._deliver(node, element, values)
+            for number, value in zip(node.outs, values, strict=True):
+                if number < 0:
+                    continue
+                slot = self.slots[number]
+                if slot.own >= 0:
+                    self._find(number, value, node.number, element, 0)
+                elif slot.contested:
+                    assert self.choices is not None
+                    self.choices.offer(slot, node, element, value)
+                else:
+                    self._put(number, element, value)
         self._end(node, element)
 
     def emitted(self, node: Node, element: int, place: int, values: tuple[Any, ...]) -> None:
         """A generator yielded one element's values."""
         self._emit(node, element, place, values)
         if self.agenda:
+            self._settle()
+
+    def partly(self, node: Node, element: int, position: int, value: Any) -> None:
+        """One output of a call that goes on is there."""
+        number = node.outs[position]
+        if number >= 0 and element not in self.cells[number]:
+            self._put(number, element, value)
             self._settle()
 
     def failed(self, node: Node, element: int, error: BaseException) -> None:
@@ -140,16 +161,59 @@ class State:
         self._lose(node, element, Loss(node.name, element, None, "skip", why))
         self._end(node, element)
 
-    # arrivals
+    def advance(self) -> bool:
+        """Nothing runs and nothing is ready: let go on what waited for that; whether anything did."""
+        if self.choices is not None and self.choices.limbo:
+            self.choices.resolve()
+            self._settle()
+            return True
+        for number in sorted(self.collecting):
+            groups = list(self.collecting[number])
+            if groups and number not in self.forced:
+                self.forced.add(number)
+                for group in groups:
+                    self._attempt(self.nodes[number], group)
+                self._settle()
+                return True
+        if self.held:
+            self.ready.extend(self.held)
+            self.held.clear()
+            return True
+        return False
 
-    def _deliver(self, node: Node, element: int, values: tuple[Any, ...]) -> None:
-        for number, value in zip(node.outs, values, strict=True):
-            if number < 0:
-                continue
-            if self.slots[number].own >= 0:
-                self._find(number, value, node.number, element, 0)
-            else:
-                self._put(number, element, value)
+    # locks
+
+    def release(self, node: Node, element: int) -> list[State]:
+        """Let go of a call's locks; the states (this or others of the session) that may go on."""
+        granted: list[State] = []
+        for state, number, waiter in self.locks.free((self, node.number, element)):
+            state.ready.append(state.parked.pop((number, waiter)))
+            if state not in granted:
+                granted.append(state)
+        return granted
+
+    def again(self, node: Node, element: int, arguments: tuple[Any, ...]) -> None:
+        """A call waits no longer for its next attempt: it is ready once it has its locks."""
+        self._admit(node, element, arguments)
+
+    def _keys(self, node: Node, element: int) -> tuple[Key, ...]:
+        keys: dict[Key, None] = {}
+        for name, shared, path in node.locks:
+            lock = name if shared else (id(self), name)
+            keys[lock, None if path is None else self.elements.follow(path, element) if path else element] = None
+        whole = {lock for lock, at in keys if at is None}
+        return tuple(sorted((key for key in keys if key[1] is None or key[0] not in whole), key=repr))
+
+    def _admit(self, node: Node, element: int, arguments: tuple[Any, ...]) -> None:
+        item = (node, element, arguments)
+        if node.locks:
+            self.parked[node.number, element] = item
+            if not self.locks.take((self, node.number, element), self._keys(node, element)):
+                return
+            del self.parked[node.number, element]
+        self.ready.append(item)
+
+    # arrivals
 
     def _emit(self, node: Node, element: int, place: int, values: tuple[Any, ...]) -> None:
         plain = []
@@ -163,94 +227,36 @@ class State:
         if plain:
             self._new(node.axis, element, place, plain)
 
-    def _find(self, number: int, value: Any, maker: int, element: int, place: int) -> None:
-        """A value of a definition with an axis of its own: a new element, unless it is unique and known."""
-        slot = self.slots[number]
-        axis = slot.own
-        known = None
-        if slot.definition.unique:
-            keys = self.keys.setdefault(number, {})
-            key = key_of(slot.definition, value)
-            known = keys.get(key)
-            if known is None:
-                keys[key] = len(self.elements.parent[axis])
-        if known is None:
-            known = len(self.elements.parent[axis])
-            self.found.setdefault(axis, []).append((known, maker, element, place))
-            self._new(axis, ROOT, known, ((number, value),))
-        else:
-            self.found[axis].append((known, maker, element, place))
-
-    def _new(self, axis: int, parent: int, place: int, values: Any) -> None:
-        elements = self.elements
-        element = elements.add(axis, parent, place)
-        joiners = self.layout.joiners.get(axis)
-        if joiners:
-            for shape in joiners:
-                self._join(shape, axis, element)
-        for number, value in values:
-            self._put(number, element, value)
-        if self.layout.by_shape:
-            shape = self.layout.shapes.below(axis)
-            for number in self.layout.by_shape.get(shape, ()):
-                self._attempt(self.nodes[number], element)
-
-    def _join(self, number: int, axis: int, element: int) -> None:
-        """Combine a new element with those of the other leaves that agree with it on every axis they share."""
-        shapes = self.layout.shapes
-        elements = self.elements
-        leaves = shapes.shapes[number].leaves
-        below = [shapes.below(leaf) for leaf in leaves]
-        combinations: list[tuple[int, ...]] = [()]
-        for position, leaf in enumerate(leaves):
-            candidates = [element] if leaf == axis else range(len(elements.parent[leaf]))
-            longer = []
-            for parts in combinations:
-                for candidate in candidates:
-                    if all(self._agree(below[k], parts[k], below[position], candidate) for k in range(position)):
-                        longer.append((*parts, candidate))
-            combinations = longer
-        for parts in combinations:
-            joined = elements.join(number, parts)
-            for node in self.layout.by_shape.get(number, ()):
-                self._attempt(self.nodes[node], joined)
-
-    def _agree(self, one: int, left: int, other: int, right: int) -> bool:
-        shapes = self.layout.shapes
-        shared = shapes.shapes[one].axes & shapes.shapes[other].axes
-        if not shared:
-            return True
-        meeting = shapes.shape(shared)
-        follow = self.elements.follow
-        return follow(shapes.path(one, meeting), left) == follow(shapes.path(other, meeting), right)
-
     def _put(self, number: int, element: int, value: Any) -> None:
         """An Input is there, or known to be missing."""
         self.cells[number][element] = value
         slot = self.slots[number]
-        if type(value) is Lost:
-            self._note_lost(slot.number, element, value)
+        lost = type(value) is Lost
+        if lost:
+            for collect, path in slot.exposed:
+                group = None if path is None else self.elements.follow(path, element)
+                self.damage.setdefault((collect, group), []).append(value.loss)
         for trigger in slot.triggers:
             node = self.nodes[trigger]
-            if len(node.takes) == 1 and not node.collects and type(value) is not Lost:
+            if node.dormant and not self.choices.awake(node, element):  # type: ignore[union-attr]
+                continue
+            if node.simple and not lost:
                 self._start(node, element, (value,))
             else:
                 self._attempt(node, element)
         if self.waiting:
             for node, waiter in self.waiting.pop((number, element), ()):
                 self._attempt(node, waiter)
-
-    def _note_lost(self, number: int, element: int, lost: Lost) -> None:
-        slot = self.slots[number]
-        for collect, path in slot.exposed:
-            group = None if path is None else self.elements.follow(path, element)
-            self.damage.setdefault((collect, group), []).append(lost.loss)
+        if self.listener is not None and slot.kept and not slot.order and not lost:
+            self.listener(number, value)
 
     # calls
 
     def _attempt(self, node: Node, element: int) -> None:
         """Start a call if all it takes is there; else see to it that it is attempted again."""
-        arguments = []
+        if node.dormant and not self.choices.awake(node, element):  # type: ignore[union-attr]
+            return
+        arguments: list[Any] = []
         cells = self.cells
         lost: Loss | None = None
         for take in node.takes:
@@ -262,27 +268,24 @@ class State:
             if value is MISSING:
                 self.waiting.setdefault((take.slot, at), []).append((node, element))
                 return
-            if type(value) is Lost:
-                if take.condition or take.default is MISSING:
-                    lost = lost or value.loss
-                    if take.condition:
-                        lost = Loss(node.name, element, None, "skip", "its condition could not be made")
-                    continue
-                value = take.default
             if take.condition:
-                if not value:
+                if type(value) is Lost:
+                    lost = lost or Loss(node.name, element, None, "skip", "its condition could not be made")
+                elif not value:
                     lost = lost or Loss(node.name, element, None, "skip", "a condition is false")
                 continue
+            if type(value) is Lost:
+                if take.default is MISSING:
+                    lost = lost or value.loss
+                    continue
+                value = take.default
             arguments.append(value)
         if lost is not None:
-            if lost.operation == node.name and lost.error is None:
-                self.refusals.append(lost)
             self.agenda.append((node.number, element, lost))
-            return
-        if node.collects:
+        elif node.collects:
             self._gather(node, element, arguments)
-            return
-        self._start(node, element, tuple(arguments))
+        else:
+            self._start(node, element, tuple(arguments))
 
     def _start(self, node: Node, element: int, arguments: tuple[Any, ...]) -> None:
         if node.shape != ROOT:
@@ -294,21 +297,24 @@ class State:
                     self.local[key] = self.local.get(key, 0) + 1
         if node.late:
             self.held.append((node, element, arguments))
+        elif node.locks:
+            self._admit(node, element, arguments)
         else:
             self.ready.append((node, element, arguments))
 
     def _gather(self, node: Node, element: int, arguments: list[Any]) -> None:
         """A collect's other inputs are there: start it if its lists are complete."""
-        if self.busy[node.number] or self.local.get((node.number, element)):
-            self.collecting.setdefault(node.number, {})[element] = None
+        number = node.number
+        if (self.busy[number] or self.local.get((number, element))) and number not in self.forced:
+            self.collecting.setdefault(number, {})[element] = None
             return
-        found = self.collecting.get(node.number)
+        found = self.collecting.get(number)
         if found is not None:
             found.pop(element, None)
-        damage = self.damage.get((node.number, None), []) + self.damage.get((node.number, element), [])
+        damage = self.damage.get((number, None), []) + (self.damage.get((number, element), []))
         for loss in damage:
             if loss.on_error == "raise" and loss.error is not None:
-                self.agenda.append((node.number, element, loss))
+                self.agenda.append((number, element, loss))
                 return
         position = 0
         for take in node.takes:
@@ -317,32 +323,13 @@ class State:
             position += not take.condition
         self._start(node, element, tuple(arguments))
 
-    def listed(self, number: int, shape: int = ROOT, element: int = ROOT) -> list[Any]:
-        """The values of a slot below an element, in the order of their places on its axes."""
-        slot = self.slots[number]
-        cells = self.cells[number]
-        found = [item for item in cells.items() if type(item[1]) is not Lost]
-        shapes = self.layout.shapes
-        shared = shapes.shapes[slot.shape].axes & shapes.shapes[shape].axes
-        if shared:
-            meeting = shapes.shape(shared)
-            here, there = shapes.path(slot.shape, meeting), shapes.path(shape, meeting)
-            follow = self.elements.follow
-            wanted = follow(there, element)
-            found = [item for item in found if follow(here, item[0]) == wanted]
-        key = sort_key(self, slot)
-        if key is None:
-            found.sort(key=_first)
-        else:
-            found.sort(key=lambda item: key(item[0]))
-        return [value for _, value in found]
-
     def _lose(self, node: Node, element: int, loss: Loss) -> None:
         """A call's outputs cannot be made by it."""
-        if loss.error is None:
-            self.refusals.append(loss)
-        elif loss.on_error != "raise" and loss.operation == node.name:
-            self.losses.append(loss)
+        if loss.operation == node.name:
+            if loss.error is None:
+                self.refusals.append(loss)
+            elif loss.on_error != "raise":
+                self.losses.append(loss)
         axes = set()
         if node.axis >= 0:
             axes.add(node.axis)
@@ -352,25 +339,33 @@ class State:
             slot = self.slots[number]
             if slot.own >= 0:
                 axes.add(slot.own)
-            elif node.axis < 0:
-                default = slot.definition.default
-                self._put(number, element, Lost(loss) if default is MISSING else default)
+            elif node.axis < 0 and element not in self.cells[number]:
+                if slot.contested:
+                    self.choices.lose(slot, node, element, loss)  # type: ignore[union-attr]
+                else:
+                    self.give_up(slot.number, element, loss)
         for axis in axes:
             self.damage.setdefault((-1 - axis, None), []).append(loss)
             for collect, _ in self.layout.losing.get(axis, ()):
                 self.damage.setdefault((collect, None), []).append(loss)
+
+    def give_up(self, number: int, element: int, loss: Loss) -> None:
+        """Nothing can make an Input: its default serves, if there is one."""
+        default = self.slots[number].definition.default
+        self._put(number, element, Lost(loss) if default is MISSING else default)
 
     def _end(self, node: Node, element: int) -> None:
         for number in node.frees:
             self.cells[number].pop(element, None)
         if self.agenda:
             self._settle()
-        if node.feeds:
-            self._release(node, element)
+        if node.feeds and not (self.choices is not None and self.choices.keeps(node, element)):
+            self.unfeed(node, element)
             if self.agenda:
                 self._settle()
 
-    def _release(self, node: Node, element: int) -> None:
+    def unfeed(self, node: Node, element: int) -> None:
+        """A call adds nothing more to any list: lists that are complete now are gathered."""
         for collect, path in node.feeds:
             if path is None:
                 self.busy[collect] -= 1
@@ -395,84 +390,5 @@ class State:
             number, element, loss = agenda.popleft()
             node = self.nodes[number]
             self._lose(node, element, loss)
-            if node.shape == ROOT and node.feeds:
-                self._release(node, element)
-
-    # what came out
-
-    def cleanup(self) -> list[tuple[Node, int, tuple[Any, ...]]]:
-        """The cleanup calls whose inputs exist."""
-        found = []
-        for number in self.layout.cleanups:
-            node = self.nodes[number]
-            arguments = []
-            for take in node.takes:
-                value = self.cells[take.slot].get(ROOT, MISSING) if not self.slots[take.slot].order else self.listed(take.slot)
-                if value is MISSING or type(value) is Lost:
-                    value = take.default
-                if take.condition:
-                    if value is MISSING or not value:
-                        break
-                    continue
-                if value is MISSING:
-                    break
-                arguments.append(value)
-            else:
-                found.append((node, ROOT, tuple(arguments)))
-        return found
-
-    def value(self, name: str) -> Any:
-        """A requested value, a list where there are many; Lost if it could not be made, MISSING if nothing settled it."""
-        slot = self.slots[self.layout.slot_of[name]]
-        if not slot.order:
-            return self.cells[slot.number].get(ROOT, MISSING)
-        for loss in self.missing(slot.number):
-            if loss.on_error == "raise" and loss.error is not None:
-                return Lost(loss)
-        return self.listed(slot.number)
-
-    def makers(self, name: str) -> tuple[str, ...]:
-        """The operations that made a definition here."""
-        number = self.layout.slot_of.get(name)
-        if number is None:
-            return ()
-        return tuple(self.nodes[maker].name for maker in self.slots[number].makers)
-
-    def missing(self, number: int) -> list[Loss]:
-        """Why Inputs of a many are missing."""
-        slot = self.slots[number]
-        found = [value.loss for value in self.cells[number].values() if type(value) is Lost]
-        axes = set(slot.order)
-        todo = list(axes)
-        while todo:
-            for axis in self.layout.hidden.get(todo.pop(), ()):
-                if axis not in axes:
-                    axes.add(axis)
-                    todo.append(axis)
-        for axis in axes:
-            found.extend(self.damage.get((-1 - axis, None), ()))
-        return found
-
-
-def check_given(layout: Layout, inputs: Mapping[str, Any]) -> None:
-    """Check that the values given fit their definitions.
-
-    Raises:
-        FlowError: A many got a single value, or a check refuses a value.
-    """
-    for name, value in inputs.items():
-        slot = layout.slots[layout.slot_of[name]]
-        definition = slot.definition
-        if slot.order:
-            for item in value:
-                refusal = definition.refusal(item)
-                if refusal:
-                    raise FlowError(f"a value given for {name!r} is refused: {refusal}")
-        else:
-            refusal = definition.refusal(value)
-            if refusal:
-                raise FlowError(f"the value given for {name!r} is refused: {refusal}")
-
-
-def _first(item: tuple[int, Any]) -> int:
-    return item[0]
+            if node.shape == ROOT and node.feeds and not (self.choices is not None and self.choices.keeps(node, element)):
+                self.unfeed(node, element)

@@ -41,7 +41,7 @@ def made(operation: Operation, position: int) -> Any:
     hint = annotation(operation, "return")
     if hint is Any or operation.keys is not None:
         return Any
-    if operation.expand:
+    if operation.expand or operation.scope is not None:
         hint = _element(hint)
     if operation.several:
         arguments = typing.get_args(hint)

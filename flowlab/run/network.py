@@ -1,0 +1,151 @@
+"""The input network of one context: the Inputs that are there, over their shapes, and how new ones combine with them.
+
+Here elements are added, joined and found; what then may run is the state's business (`_put`, `_attempt`). Invariant: an element
+of a joined shape exists once all its parts do and agree on every axis they share.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flowlab.graph.definition import key_of
+from flowlab.run.layout import Layout, Node
+from flowlab.run.order import sort_key
+from flowlab.run.shapes import ROOT, Elements
+
+
+class Lost:
+    """What a slot holds for an Input that could not be made."""
+
+    __slots__ = ("loss",)
+
+    def __init__(self, loss: Any) -> None:
+        self.loss = loss
+
+
+class Network:
+    """One context's Inputs."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.nodes = layout.nodes
+        self.slots = layout.slots
+        self.cells: list[dict[int, Any]] = [{} for _ in layout.slots]
+        self.elements = Elements(layout.shapes)
+        self.keys: dict[int, dict[Any, int]] = {}
+        self.found: dict[int, list[tuple[int, int, int, int]]] = {}
+
+    def _put(self, number: int, element: int, value: Any) -> None:
+        raise NotImplementedError
+
+    def _attempt(self, node: Node, element: int) -> None:
+        raise NotImplementedError
+
+    def _find(self, number: int, value: Any, maker: int, element: int, place: int) -> None:
+        """A value of a definition with an axis of its own: a new element, unless it is unique and known."""
+        slot = self.slots[number]
+        axis = slot.own
+        known = None
+        if slot.definition.unique:
+            keys = self.keys.setdefault(number, {})
+            key = key_of(slot.definition, value)
+            known = keys.get(key)
+            if known is None:
+                keys[key] = len(self.elements.parent[axis])
+        if known is None:
+            known = len(self.elements.parent[axis])
+            self.found.setdefault(axis, []).append((known, maker, element, place))
+            self._new(axis, ROOT, known, ((number, value),))
+        else:
+            self.found[axis].append((known, maker, element, place))
+
+    def _new(self, axis: int, parent: int, place: int, values: Any) -> None:
+        elements = self.elements
+        element = elements.add(axis, parent, place)
+        joiners = self.layout.joiners.get(axis)
+        if joiners:
+            for shape in joiners:
+                self._join(shape, axis, element)
+        for number, value in values:
+            self._put(number, element, value)
+        layout = self.layout
+        if layout.by_shape:
+            for number in layout.by_shape.get(layout.below[axis], ()):
+                self._attempt(self.nodes[number], element)
+        if layout.factors:
+            for number in layout.factors.get(layout.below[axis], ()):
+                self._multiply(self.nodes[number], layout.below[axis], element)
+
+    def _join(self, number: int, axis: int, element: int) -> None:
+        """Combine a new element with those of the other leaves that agree with it on every axis they share."""
+        shapes = self.layout.shapes
+        elements = self.elements
+        leaves = shapes.shapes[number].leaves
+        below = [shapes.below(leaf) for leaf in leaves]
+        combinations: list[tuple[int, ...]] = [()]
+        for position, leaf in enumerate(leaves):
+            candidates = [element] if leaf == axis else range(len(elements.parent[leaf]))
+            longer = []
+            for parts in combinations:
+                for candidate in candidates:
+                    if all(self._agree(below[k], parts[k], below[position], candidate) for k in range(position)):
+                        longer.append((*parts, candidate))
+            combinations = longer
+        for parts in combinations:
+            joined = elements.join(number, parts)
+            for node in self.layout.by_shape.get(number, ()):
+                self._attempt(self.nodes[node], joined)
+            for node in self.layout.factors.get(number, ()):
+                self._multiply(self.nodes[node], number, joined)
+
+    def _multiply(self, node: Node, shape: int, element: int) -> None:
+        """Combine a new element of one of a product's factors with all elements of the others."""
+        axis = self.layout.products[node.number]
+        factors = [self.slots[take.slot].shape for take in node.takes if not take.condition]
+        for position, factor in enumerate(factors):
+            if factor != shape:
+                continue
+            combinations: list[tuple[int, ...]] = [()]
+            for other, other_shape in enumerate(factors):
+                if other == position:
+                    candidates: Any = (element,)
+                elif other_shape == shape:
+                    candidates = range(element if other < position else element + 1)
+                else:
+                    candidates = range(self.elements.count(other_shape))
+                combinations = [(*parts, candidate) for parts in combinations for candidate in candidates]
+            for parts in combinations:
+                self._new(axis, ROOT, parts, ())
+
+    def _agree(self, one: int, left: int, other: int, right: int) -> bool:
+        shapes = self.layout.shapes
+        shared = shapes.shapes[one].axes & shapes.shapes[other].axes
+        if not shared:
+            return True
+        meeting = shapes.shape(shared)
+        follow = self.elements.follow
+        return follow(shapes.path(one, meeting), left) == follow(shapes.path(other, meeting), right)
+
+    def listed(self, number: int, shape: int = ROOT, element: int = ROOT) -> list[Any]:
+        """The values of a slot below an element, in the order of their places on its axes."""
+        slot = self.slots[number]
+        cells = self.cells[number]
+        found = [item for item in cells.items() if type(item[1]) is not Lost]
+        shapes = self.layout.shapes
+        shared = shapes.shapes[slot.shape].axes & shapes.shapes[shape].axes
+        if shared:
+            meeting = shapes.shape(shared)
+            here, there = shapes.path(slot.shape, meeting), shapes.path(shape, meeting)
+            follow = self.elements.follow
+            wanted = follow(there, element)
+            found = [item for item in found if follow(here, item[0]) == wanted]
+        key = sort_key(self, slot)
+        if key is None:
+            found.sort(key=_first)
+        else:
+            found.sort(key=lambda item: key(item[0]))
+        return [value for _, value in found]
+
+
+def _first(item: tuple[int, Any]) -> int:
+    return item[0]

@@ -1,0 +1,380 @@
+"""Working out a layout: over what definitions range, who is tried when an Input arrives, whom an unfinished call concerns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from flowlab.errors import FlowError
+from flowlab.graph.definition import MISSING
+from flowlab.graph.graph import Graph
+from flowlab.graph.operation import Operation
+from flowlab.planning import plan
+from flowlab.run.layout import Layout, Node, Slot, Take
+from flowlab.run.locking import Locking
+from flowlab.run.shapes import PICK, ROOT, Path
+
+
+def layout(graph: Graph, have: Iterable[str], wanted: Iterable[str] | None) -> Layout:
+    """Work out the layout for what is given and wanted.
+
+    Raises:
+        FlowError: The axes of a condition are not among the parameters'.
+    """
+    made = Layout(graph, plan(graph, have, wanted))
+    _Builder(made).build()
+    return made
+
+
+class _Builder:
+    def __init__(self, made: Layout) -> None:
+        self.made = made
+        self.graph = made.graph
+        self.plan = made.plan
+        self.reserve = frozenset(self.plan.reserve)
+        self.makers = {**self.plan.spare_makers, **self.plan.makers}
+        self.order: dict[str, tuple[int, ...]] = {}
+        self.call_order: dict[str, tuple[int, ...]] = {}
+
+    def build(self) -> None:
+        """Fill the layout."""
+        self._seed()
+        self._range()
+        for name in (*self.plan.operations, *self.plan.reserve, *self._cleanup()):
+            self._node(name)
+        self._wire()
+        self._contest()
+        self._trigger()
+        self._expose()
+        Locking(self.made).build()
+        made = self.made
+        made.below = {axis.number: made.shapes.below(axis.number) for axis in made.shapes.axes}
+        made.pending = [0] * len(made.nodes)
+        for node in made.nodes:
+            if node.shape == ROOT and not node.dormant and node.operation.stage != "cleanup":
+                for collect, _ in node.feeds:
+                    made.pending[collect] += 1
+
+    # over what definitions range
+
+    def _cleanup(self) -> list[str]:
+        known = self.plan.makers.keys() | set(self.plan.given)
+        return [
+            name
+            for name, operation in self.graph.operations.items()
+            if operation.stage == "cleanup"
+            and all(
+                taken in known or default is not MISSING
+                for taken, default in zip(operation.takes, operation.defaults, strict=True)
+            )
+            and all(name in known for name in operation.when)
+        ]
+
+    def _seed(self) -> None:
+        shapes = self.made.shapes
+        for name in self.plan.given:
+            if not self.graph.many(name):
+                self.order[name] = ()
+            elif self.plan.makers.get(name) or self.graph.definitions[name].unique:
+                self.order[name] = (shapes.axis(f"own:{name}"),)
+            else:
+                self.order[name] = (shapes.axis(f"given:{name}"),)
+        for name, makers in self.makers.items():
+            if name in self.order:
+                continue
+            knot = self.graph.knots.get(("definition", name)) if self.graph.knots else None
+            grows = knot is not None and knot in self.graph.growing and self.graph.definitions[name].unique
+            if grows or sum(self.graph.operations[maker].expand for maker in makers) > 1:
+                self.order[name] = (shapes.axis(f"own:{name}"),)
+            elif not makers:
+                self.order[name] = ()
+
+    def _range(self) -> None:
+        left = [self.graph.operations[name] for name in (*self.plan.operations, *self.plan.reserve)]
+        while left:
+            stuck = []
+            for operation in left:
+                if not self._range_of(operation):
+                    stuck.append(operation)
+            if len(stuck) == len(left):
+                raise FlowError(f"operation {stuck[0].name!r} is on a cycle that nothing starts: seed it")
+            left = stuck
+
+    def _range_of(self, operation: Operation) -> bool:
+        order: list[int] = []
+        known = self.plan.costs
+        definitions = self.graph.definitions
+        for parameter, taken in zip(operation.parameters, operation.takes, strict=True):
+            found = self.order.get(taken)
+            if found is None:
+                if (taken in known and (operation.name, parameter) not in self.plan.idle) and taken in self.makers:
+                    return False
+                if definitions[taken].default is not MISSING:
+                    self.order[taken] = ()
+                continue
+            if parameter not in operation.collect:
+                order.extend(axis for axis in found if axis not in order)
+        for condition in operation.when:
+            axes = self.order.get(condition)
+            if axes is None:
+                return False
+            if not set(axes) <= set(order):
+                raise FlowError(
+                    f"operation {operation.name!r} has condition {condition!r}, which ranges over more than its parameters do: "
+                    f"take what it ranges over as a parameter"
+                )
+        shapes = self.made.shapes
+        if operation.join == "product" and order:
+            axis = shapes.axis(f"product:{operation.name}")
+            self.made.hidden[axis] = frozenset(order)
+            order = [axis]
+        self.call_order[operation.name] = tuple(order)
+        if operation.expand:
+            order = [*order, shapes.axis(f"expand:{operation.name}", shapes.shape(frozenset(order)))]
+        for made in operation.makes:
+            if made in self.order:
+                own = self.order[made]
+                if len(own) == 1 and shapes.axes[own[0]].name == f"own:{made}":
+                    self.made.hidden[own[0]] = self.made.hidden.get(own[0], frozenset()) | frozenset(order) - {own[0]}
+                continue
+            if operation.name not in self.makers.get(made, ()):
+                continue
+            if self.graph.definitions[made].unique and order:
+                axis = shapes.axis(f"own:{made}")
+                self.made.hidden[axis] = frozenset(order)
+                self.order[made] = (axis,)
+            else:
+                self.order[made] = tuple(order)
+        return True
+
+    # nodes and slots
+
+    def _slot(self, name: str) -> int:
+        number = self.made.slot_of.get(name)
+        if number is None:
+            number = self.made.slot_of[name] = len(self.made.slots)
+            order = self.order.get(name, ())
+            slot = Slot(number, self.graph.definitions[name], self.made.shapes.shape(frozenset(order)), order)
+            if order and self.made.shapes.axes[order[0]].name == f"own:{name}":
+                slot.own = order[0]
+            slot.kept = name in self.plan.wanted or name in self.plan.given
+            self.made.slots.append(slot)
+        return number
+
+    def _node(self, name: str) -> None:
+        operation = self.graph.operations[name]
+        made, shapes = self.made, self.made.shapes
+        if name not in self.call_order:
+            self._range_of(operation)
+        order = self.call_order.get(name, ())
+        shape = shapes.shape(frozenset(order))
+        node = Node(len(made.nodes), name, operation, shape)
+        takes: list[Take] = []
+        constants: list[tuple[int, Any]] = []
+        product = node.product = operation.join == "product" and bool(order)
+        for position, (parameter, taken, default) in enumerate(
+            zip(operation.parameters, operation.takes, operation.defaults, strict=True)
+        ):
+            definition = self.graph.definitions[taken]
+            idle = (name, parameter) in self.plan.idle
+            if idle or (taken not in self.makers and taken not in self.plan.given) or taken not in self.order:
+                if definition.default is not MISSING:
+                    default = definition.default
+                constants.append((position, default))
+                continue
+            slot = self._slot(taken)
+            collected = parameter in operation.collect
+            path: Path | None
+            if product and not collected:
+                path = ((PICK, order[0], len(takes)),)
+            else:
+                path = None if collected else shapes.path(shape, made.slots[slot].shape) or None
+            takes.append(Take(slot, path, default, collected))
+        for condition in operation.when:
+            slot = self._slot(condition)
+            path = self._factor(made.slots[slot].shape, takes) if product else shapes.path(shape, made.slots[slot].shape) or None
+            takes.append(Take(slot, path, condition=True))
+            node.conditions += 1
+        node.takes = tuple(takes)
+        node.constants = tuple(constants)
+        node.collects = any(take.collected for take in takes)
+        if operation.expand:
+            node.axis = shapes.axis(f"expand:{name}", shape)
+            shapes.below(node.axis)
+        outs, live = [], []
+        for output in operation.makes:
+            chosen = (*self.makers.get(output, ()), *self.plan.alternatives.get(output, ()))
+            same = output in self.order and (name in self.makers.get(output, ()) or self._equal(name, output))
+            outs.append(self._slot(output) if name in chosen and same else -1)
+            live.append(outs[-1] >= 0)
+        node.outs, node.live = tuple(outs), tuple(live)
+        node.late = operation.stage == "output"
+        node.plain = (
+            shape == ROOT and not node.collects and node.axis < 0 and not constants and operation.kind == "function"
+            and operation.domain is None and not operation.when and operation.stage == "processing"
+            and operation.timeout_s is None and operation.scope is None and operation.inner is None and operation.runs is None
+            and not operation.named and operation.retries == 0 and all(live)
+        )  # fmt: skip
+        node.dormant = name in self.reserve
+        node.simple = len(takes) == 1 and not node.collects and not node.conditions and not node.dormant
+        made.node_of[name] = node.number
+        made.nodes.append(node)
+        if product:
+            made.products[node.number] = order[0]
+        made.resources = made.resources or operation.scope is not None
+
+    def _equal(self, name: str, output: str) -> bool:
+        """Whether an alternative ranges over the same axes as what it makes."""
+        return self.call_order.get(name) is not None and set(self.call_order[name]) == set(self.order[output])
+
+    def _factor(self, shape: int, takes: list[Take]) -> Path:
+        """The path from a product's element to a condition, by way of the first parameter that ranges over it."""
+        made = self.made
+        for take in takes:
+            factor = made.slots[take.slot].shape
+            if made.shapes.shapes[shape].axes <= made.shapes.shapes[factor].axes:
+                return (*(take.path or ()), *made.shapes.path(factor, shape))
+        return made.shapes.path(ROOT, ROOT)
+
+    def _contest(self) -> None:
+        """Find the slots that have other makers, or that combine those they have."""
+        made = self.made
+        for name, others in self.plan.alternatives.items():
+            slot = made.slots[made.slot_of[name]] if name in made.slot_of else None
+            if slot is None or slot.own >= 0 or slot.definition.combine is not None:
+                continue
+            slot.others = tuple(
+                made.node_of[other] for other in others
+                if other in made.node_of and slot.number in made.nodes[made.node_of[other]].outs
+            )  # fmt: skip
+            slot.contested = bool(slot.others)
+        for slot in made.slots:
+            if slot.definition.combine is not None and slot.makers and slot.own < 0:
+                fit = [m for m in slot.makers if made.nodes[m].shape == slot.shape and made.nodes[m].axis < 0]
+                slot.combines = tuple(fit)
+                slot.contested = bool(fit)
+        made.choosing = any(slot.contested for slot in made.slots)
+
+    def _wire(self) -> None:
+        made = self.made
+        for name in (*self.plan.given, *self.plan.wanted):
+            self._slot(name)
+        for name, makers in self.makers.items():
+            if name in made.slot_of:
+                made.slots[made.slot_of[name]].makers = tuple(made.node_of[maker] for maker in makers if maker in made.node_of)
+        made.straight = (
+            all(node.plain for node in made.nodes if not node.dormant)
+            and all(slot.shape == ROOT and slot.definition.check is None and slot.definition.combine is None
+                    and not slot.definition.lock for slot in made.slots)
+        )  # fmt: skip
+
+    # who is tried when
+
+    def _trigger(self) -> None:
+        made = self.made
+        triggers: dict[int, list[int]] = {}
+        by_shape: dict[int, list[int]] = {}
+        users: dict[int, list[Node]] = {}
+        factors: dict[int, list[int]] = {}
+        starters, cleanups = [], []
+        for node in made.nodes:
+            for take in node.takes:
+                users.setdefault(take.slot, []).append(node)
+            if node.operation.stage == "cleanup":
+                cleanups.append(node.number)
+                continue
+            if node.product:
+                for shape in {made.slots[take.slot].shape for take in node.takes if not take.condition}:
+                    factors.setdefault(shape, []).append(node.number)
+            same = [t for t in node.takes if not t.collected and not t.condition and t.path is None and not node.product]
+            if same:
+                node.trigger = same[-1].slot
+                triggers.setdefault(node.trigger, []).append(node.number)
+            elif node.shape == ROOT:
+                starters.append(node.number)
+            else:
+                by_shape.setdefault(node.shape, []).append(node.number)
+        for number, found in triggers.items():
+            made.slots[number].triggers = tuple(found)
+        made.by_shape = {shape: tuple(found) for shape, found in by_shape.items()}
+        made.factors = {shape: tuple(found) for shape, found in factors.items()}
+        made.starters, made.cleanups = tuple(starters), tuple(cleanups)
+        joiners: dict[int, list[int]] = {}
+        for shape in made.shapes.shapes:
+            for leaf in shape.leaves if shape.joined else ():
+                joiners.setdefault(leaf, []).append(shape.number)
+        made.joiners = {leaf: tuple(found) for leaf, found in joiners.items()}
+        for node in made.nodes:
+            node.frees = tuple(
+                take.slot
+                for take in node.takes
+                if len(users[take.slot]) == 1 and take.path is None and not take.collected and not take.condition
+                and not node.product and not made.slots[take.slot].kept and made.slots[take.slot].shape != ROOT
+            )  # fmt: skip
+
+    # which collects an unfinished or lost call concerns
+
+    def _deep(self, axes: Iterable[int]) -> frozenset[int]:
+        found: set[int] = set()
+        todo = list(axes)
+        while todo:
+            axis = todo.pop()
+            if axis not in found:
+                found.add(axis)
+                todo.extend(self.made.hidden.get(axis, ()))
+        return frozenset(found)
+
+    def _expose(self) -> None:
+        made, shapes = self.made, self.made.shapes
+        feeds: dict[int, list[tuple[int, Path | None]]] = {}
+        exposed: dict[int, list[tuple[int, Path | None]]] = {}
+        losing: dict[int, list[tuple[int, Path | None]]] = {}
+        for node in made.nodes:
+            if not node.collects:
+                continue
+            rest = shapes.shapes[node.shape].axes
+            for take in node.takes:
+                if not take.collected:
+                    continue
+                slot = made.slots[take.slot]
+                inside = rest <= shapes.shapes[slot.shape].axes
+                exposed.setdefault(take.slot, []).append(
+                    (node.number, shapes.path(slot.shape, node.shape) if inside and rest else None)
+                )
+                for axis in self._deep(slot.order) - self._deep(rest):
+                    losing.setdefault(axis, []).append((node.number, None))
+                cone, given = self._cone(take.slot, rest)
+                for source in given:
+                    made.late[source] = tuple(dict.fromkeys((*made.late.get(source, ()), node.number)))
+                for upstream in cone:
+                    above = made.nodes[upstream]
+                    local = bool(rest) and rest <= shapes.shapes[above.shape].axes
+                    feeds.setdefault(upstream, []).append((node.number, shapes.path(above.shape, node.shape) if local else None))
+        for number, found in feeds.items():
+            made.nodes[number].feeds = tuple(dict.fromkeys(found))
+        for number, found in exposed.items():
+            made.slots[number].exposed = tuple(found)
+        made.losing = {axis: tuple(found) for axis, found in losing.items()}
+
+    def _cone(self, slot: int, rest: frozenset[int]) -> tuple[list[int], list[int]]:
+        """The nodes that can still add to a list, as far up as one that is settled exactly once, and the givens on the way."""
+        made = self.made
+        found: dict[int, None] = {}
+        todo = [slot]
+        seen: set[int] = set()
+        while todo:
+            number = todo.pop()
+            if number in seen:
+                continue
+            seen.add(number)
+            if made.slots[number].own in rest and made.slots[number].own >= 0:
+                continue
+            for maker in (*made.slots[number].makers, *made.slots[number].others):
+                node = made.nodes[maker]
+                if node.axis in rest and node.axis >= 0 or maker in found:
+                    continue
+                found[maker] = None
+                if node.shape != ROOT:
+                    todo.extend(take.slot for take in node.takes)
+        given = [number for number in seen if made.slots[number].definition.name in self.plan.given]
+        return list(found), given
