@@ -18,6 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from flowlab import executors
 from flowlab.errors import FlowlabError, SettingError
 from flowlab.metrics import Recorder
 from flowlab.workloads import loneliest
@@ -133,6 +134,7 @@ def test_all_strategies_meet_the_same_failures_and_end_with_the_same_report(tiny
 
 @every_strategy
 def test_every_strategy_measures_the_same_steps(quick_site: loneliest.Site, strategy: str, tmp_path: Path) -> None:
+    executors.close()  # else the workers of an earlier flow are still warm
     with Recorder(strategy=strategy) as recorder:
         survey(quick_site, strategy, downloads=tmp_path)
     counts = Counter(record.operation for record in recorder.records)

@@ -166,7 +166,8 @@ def refuse(answer: httpx.Response, path: str) -> None:
         raise LoginError("the site does not accept this user and password: 'flowlab site' prints both when it starts.")
     if answer.status_code == 403:
         raise LoginError(
-            f"the site forbids {public(path)}: no session, or a login form whose authenticity token was not good; log in again."
+            f"the site forbids {public(path)}: no session, or a login form whose authenticity token was not good; "
+            "log in again."
         )
     if answer.status_code >= 400:
         raise PageError(

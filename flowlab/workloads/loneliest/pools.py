@@ -12,10 +12,10 @@ import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.synchronize import Barrier
 
-from flowlab.metrics import measured
+from flowlab.metrics import span
 
 # Not "fork": it copies locks that other threads hold (httpx, loggers) into a child where nobody will ever release them.
 START_METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
@@ -51,10 +51,11 @@ def process_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
         pool.shutdown(cancel_futures=True)
 
 
-@measured("start workers", stage="start")
 def start_workers(pool: ProcessPoolExecutor, workers: int) -> None:
-    """Give every worker of a pool a first call and wait for the answers; a worker that cannot start breaks its pool."""
-    wait([pool.submit(os.getpid) for _ in range(workers)])
+    """Give every worker of a pool a first call and wait for the answers."""
+    # A worker that cannot start breaks the pool, and whoever uses it next is told.
+    with suppress(RuntimeError), span("start workers", stage="start"):
+        wait([pool.submit(os.getpid) for _ in range(workers)])
 
 
 def prepare_worker(together: Barrier) -> None:

@@ -17,7 +17,7 @@ from flowlab.workloads.loneliest.problems import FolderError
 def downloads_folder(named: Path | None) -> Iterator[Path]:
     """Yield the folder for a run's files: the named one, or a temporary one that goes when the run ends.
 
-    A named folder that was made for the run and is still empty when the run fails is removed again.
+    A named folder that was made for the run and is still empty at its end is removed again.
 
     Raises:
         FolderError: The folder cannot be made or written.
@@ -35,11 +35,10 @@ def downloads_folder(named: Path | None) -> Iterator[Path]:
         raise _unwritable(named, error) from error
     try:
         yield named
-    except BaseException:
-        with suppress(OSError):
+    finally:
+        with suppress(OSError):  # not empty: the run saved something
             for path in made:
                 path.rmdir()
-        raise
 
 
 def write_whole(folder: Path, name: str, text: str) -> None:

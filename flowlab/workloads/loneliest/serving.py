@@ -1,6 +1,6 @@
 """The site's process: started, announced, ended.
 
-`python -m flowlab.workloads.loneliest.serving` serves as told by one line of JSON on its standard input, says where
+`python -m flowlab.workloads.loneliest` serves as told by one line of JSON on its standard input, says where
 in one line of JSON on its standard output, and ends when its input does: the other end of that pipe is held by
 whoever started it, so it ends with them even on SIGKILL. Not here: what the site answers (server). Invariant: no site
 outlives its caller.
@@ -70,7 +70,7 @@ class Site:
             return self
         with tempfile.TemporaryFile() as complaints:
             process = subprocess.Popen(
-                [sys.executable, "-m", "flowlab.workloads.loneliest.serving"],
+                [sys.executable, "-m", "flowlab.workloads.loneliest"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=complaints,
@@ -244,7 +244,3 @@ def main() -> int:
         print(json.dumps({"error": str(error)}), flush=True)
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
