@@ -185,7 +185,7 @@ def _figure(pieces: Sequence[_Part], walls: Mapping[str, _Walls], theme: Theme, 
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
     ax.grid(False, axis="y")
-    ax.set_xlim(left=0)
+    ax.set_xlim(0, 1.03 * max(ax.dataLim.x1, 1e-9))
     ax.set_xlabel("time, all calls added up [s]")
     _legend(figure, colours, pieces, theme, narrow)
     return figure

@@ -7,12 +7,16 @@ and the shares of nested calls add up to the time of the outermost, so that no s
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flowlab.metrics import Record
+
+
+_Worker = tuple[Any, Any, Any]
+"""Host, process and thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +68,11 @@ def timed(records: Iterable[Record]) -> list[Record]:
 
 def arranged(records: Iterable[Record]) -> tuple[list[Group], list[Slot]]:
     """Return a lane for every call: one lane a worker (process and thread), more where its coroutines overlap."""
-    workers: dict[tuple[Any, Any, Any], list[Record]] = defaultdict(list)
+    workers: dict[_Worker, list[Record]] = defaultdict(list)
     for record in timed(records):
         workers[record.host, record.pid, record.tid].append(record)
     labels = _labels(workers)
+    workers = dict(sorted(workers.items(), key=lambda item: labels[item[0]].partition(" ")[0] == "process"))
     groups, slots = [], []
     first = 0
     for worker, calls in workers.items():
@@ -106,27 +111,26 @@ def _within(record: Record, outer: Slot, slots: dict[tuple[str, int], Slot]) -> 
     )
 
 
-def _labels(workers: dict[tuple[Any, Any, Any], list[Record]]) -> dict[tuple[Any, Any, Any], str]:
-    """Name the workers: the thread that came first is main, and no process id is shown, so that runs read alike."""
-    labels: dict[tuple[Any, Any, Any], str] = {}
-    home = next(iter(workers), None)
-    processes: dict[tuple[Any, Any], int] = {}
+def _labels(workers: Mapping[_Worker, Sequence[Record]]) -> dict[_Worker, str]:
+    """Name the workers; no process id is shown, so that runs read alike.
+
+    The process whose call began first is the caller's; on Linux its first thread has the process's own id.
+    """
+    labels: dict[_Worker, str] = {}
+    home = next(iter(workers), (None, None, None))
+    main = next((worker for worker in workers if worker[:2] == home[:2] and worker[1] == worker[2]), home)
+    processes: dict[tuple[Any, Any], int] = {home[:2]: 0}
     threads: dict[tuple[Any, Any], int] = defaultdict(int)
     for worker, calls in workers.items():
-        process = worker[:2]
-        if home is None or process == home[:2]:
-            if worker == home:
-                labels[worker] = "main"
-            else:
-                threads[process] += 1
-                labels[worker] = f"thread {threads[process]}"
-            if any(record.executor == "asyncio" for record in calls) and _overlap(calls):
-                labels[worker] = "event loop"
-            continue
-        processes.setdefault(process, len(processes) + 1)
-        threads[process] += 1
-        thread = f".{threads[process]}" if threads[process] > 1 else ""
-        labels[worker] = f"process {processes[process]}{thread}"
+        process = processes.setdefault(worker[:2], len(processes))
+        threads[worker[:2]] += worker != main
+        thread = threads[worker[:2]]
+        if any(record.executor == "asyncio" for record in calls) and _overlap(calls):
+            labels[worker] = "event loop"
+        elif process == 0:
+            labels[worker] = "main" if worker == main else f"thread {thread}"
+        else:
+            labels[worker] = f"process {process}" + (f".{thread}" if thread > 1 else "")
     return labels
 
 

@@ -144,7 +144,7 @@ def _memory_figure(
     for ax in axes.flatten()[len(names) :]:
         ax.set_axis_off()
     axes[0, 0].set_xlim(0, max(max(c.x) for c in curves))
-    axes[0, 0].set_ylim(0, 1.3 * MB * max(max(c.y) for c in curves))
+    axes[0, 0].set_ylim(0, 1.4 * MB * max(max(c.y) for c in curves))
     figure.supxlabel("time since the run began [s]", fontsize=10)
     figure.supylabel(f"memory, {method} [MB]", fontsize=10)
     return figure

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _DIRECTIONS = ((1, 0.0), (1, 0.9), (1, -0.9), (-1, 0.0), (-1, 0.9), (-1, -0.9), (0, 1.0), (0, -1.0))
 _GAPS = (2.0, 10.0, 22.0, 38.0, 58.0)
+_NAME, _POINT, _MARK = 20.0, 4.0, 1.0  # how bad it is to cover one
 _FAR = 4.0  # square points a name may cover to be one point nearer to its own
 _SIDES = {1: "left", -1: "right", 0: "center"}
 
@@ -65,14 +66,25 @@ class Spot:
         return Box(left, low, left + width, low + height)
 
 
-def best_spot(x: float, y: float, radius: float, size: tuple[float, float], taken: Sequence[Box], frame: Box) -> Spot:
-    """Return the spot where a name of `size` covers least and leaves the frame least, without going far for it."""
+def best_spot(
+    x: float, y: float, radius: float, size: tuple[float, float], taken: Sequence[tuple[Box, float]], frame: Box
+) -> Spot:
+    """Return the spot where a name of `size` covers least and leaves the frame least, without going far for it.
+
+    Args:
+        x, y, radius: The point the name belongs to.
+        size: Width and height of the name.
+        taken: What had better not be covered, each with its weight.
+        frame: Where the name should stay.
+    """
     spots = [Spot(across, up, radius + gap) for gap in _GAPS for across, up in _DIRECTIONS]
 
     def cost(spot: Spot) -> float:
         box = spot.box(x, y, *size)
         outside = box.area - box.overlap(frame)
-        return round(sum(box.overlap(other) for other in taken) + 3 * outside + _FAR * spot.distance, 3)
+        return round(
+            sum(weight * box.overlap(other) for other, weight in taken) + 3 * outside + _FAR * spot.distance, 3
+        )
 
     return min(spots, key=cost)
 
@@ -99,14 +111,14 @@ def name_points(
     scale = 72 / figure.dpi
     frame = _box(ax.get_window_extent(), scale)
     places = [_place(ax, point, scale) for point in points]
-    taken = [Box.around(x, y, radius) for (x, y), radius in zip(places, radii, strict=True)]
-    taken += [Box.around(x, y, 3) for x, y in (_place(ax, mark, scale) for mark in marks)]
+    taken = [(Box.around(x, y, radius), _POINT) for (x, y), radius in zip(places, radii, strict=True)]
+    taken += [(Box.around(x, y, 3), _MARK) for x, y in (_place(ax, mark, scale) for mark in marks)]
     for point, (x, y), name, radius in zip(points, places, names, radii, strict=True):
         box = _box(ax.text(*point, name).get_window_extent(), scale)
         ax.texts[-1].remove()  # it was there to be measured
-        size = box.right - box.left, box.high - box.low
+        size = box.right - box.left + 2, box.high - box.low + 1  # a little air
         spot = best_spot(x, y, radius, size, taken, frame)
-        taken.append(spot.box(x, y, *size))
+        taken.append((spot.box(x, y, *size), _NAME))
         _write(ax, name, point, spot, radius, theme)
 
 

@@ -147,12 +147,12 @@ def _channels(colour: str) -> tuple[int, int, int]:
 
 def recoloured(svg: str, old: Theme, new: Theme) -> str:
     """Return a picture drawn in one theme in the colours of another, without drawing it again."""
-    table = _translation(old, new)
+    table = translation(old, new)
     return re.sub("#[0-9a-f]{6}", lambda found: table.get(found[0], found[0]), svg)
 
 
 @cache
-def _translation(old: Theme, new: Theme) -> dict[str, str]:
+def translation(old: Theme, new: Theme) -> dict[str, str]:
     """Return what every colour of one theme is in another."""
     table = {getattr(old, name): getattr(new, name) for name in ("paper", "ink", "muted", "grid")}
     for colour in (BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILLION, PURPLE, GREY):

@@ -15,7 +15,7 @@ from flowlab.errors import PlotError, require
 from flowlab.plots.calls import Group, Share, Slot, arranged, shares
 from flowlab.plots.chart import Chart, new_chart
 from flowlab.plots.theme import NARROW_IN, WIDE_IN, Theme, legend_above, new_figure, operation_colours
-from flowlab.plots.wording import listing, percent, provenance, seconds
+from flowlab.plots.wording import counted, listing, percent, provenance, seconds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -147,9 +147,9 @@ def _alt(panels: Sequence[_Panel]) -> str:
         known = [share for share in panel.shares.values() if share.computing_ns is not None]
         own = sum(share.own_ns for share in known)
         computing = percent(sum(share.computing_ns or 0 for share in known), own)
-        lanes = "1 lane" if panel.lanes == 1 else f"{panel.lanes} lanes"
+        calls, lanes = counted(len(panel.slots), "call"), counted(panel.lanes, "lane")
         split = f", {computing} of call time computing" if own else ""
-        parts.append(f"{panel.name}: {len(panel.slots)} calls in {lanes}, {seconds(panel.wall_s)}{split}")
+        parts.append(f"{panel.name}: {calls} in {lanes}, {seconds(panel.wall_s)}{split}")
     operations = dict.fromkeys(slot.record.operation for panel in panels for slot in panel.slots)
     return f"Timeline of calls by worker. {'; '.join(parts)}. Operations: {listing(list(operations))}."
 

@@ -105,6 +105,15 @@ def listing(words: Sequence[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
+def counted(count: int, thing: str) -> str:
+    """Return a number of things in words.
+
+    >>> counted(1, "call"), counted(2, "call")
+    ('1 call', '2 calls')
+    """
+    return f"{count} {thing}{'' if count == 1 else 's'}"
+
+
 def runs_each(counts: Iterable[int]) -> str:
     """Return n in words, from the number of runs of each strategy.
 
@@ -114,7 +123,7 @@ def runs_each(counts: Iterable[int]) -> str:
     low, high = min(counts := list(counts)), max(counts)
     if low != high:
         return f"n = {low} to {high} runs a strategy"
-    return f"n = {low} run{'s' if low != 1 else ''} a strategy"
+    return f"n = {counted(low, 'run')} a strategy"
 
 
 def provenance(source: Any) -> str:
