@@ -1,8 +1,8 @@
 """The exception family, and the one way to import an optional package.
 
-Every error flowlab raises on purpose is a `FlowlabError` and also the builtin it means, so that `except ValueError` written
-by somebody who never heard of flowlab still works. A message says what happened, names the thing, and gives the way out.
-Secrets and input values stay out of messages.
+Every error flowlab raises on purpose is a `FlowlabError` and also the builtin it means, so that `except ValueError`
+written by somebody who never heard of flowlab still works. A message says what happened, names the thing, and gives
+the way out. Secrets and input values stay out of messages.
 """
 
 from __future__ import annotations
