@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 SIMPLEST_FIRST = ("serial", "inline", "threads", "asyncio", "processes", "hybrid", "dataflow")
 RESAMPLES = 2000
+ENOUGH = 3
+"""Runs of each strategy below which there is no spread to speak of."""
 
 
 def sentence(comparison: Comparison) -> str:
@@ -35,6 +37,10 @@ def sentence(comparison: Comparison) -> str:
     parts = [_won(comparison, ended, "wall_s", "fastest", "s", 1.0)]
     parts.append(_won(comparison, ended, "peak_bytes", "smallest in memory", "MB", 1e6))
     parts.append(_won(comparison, ended, "energy_j", "most frugal by the estimate", "J", 1.0))
+    if comparison.n_repeats < ENOUGH:
+        parts.append(
+            f"With n = {comparison.n_repeats} there is no spread to hold a difference against: repeat {ENOUGH} times."
+        )
     return " ".join(part for part in parts if part)
 
 
@@ -61,14 +67,14 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def verdict(comparison: Comparison, workers: Mapping[str, int], job: Job | None = None) -> Verdict | None:
-    """What to run; None where there is no serial strategy, or fewer than two that ended.
+    """What to run; None without a serial strategy, with fewer than two that ended, or with fewer than 3 repeats.
 
     Args:
         workers: Strategy to its number of workers.
         job: The job of plain functions behind the comparison, for the projection and the code to paste.
     """
     walls = {name: wall for name in comparison.strategies if (wall := comparison.spread(name, "wall_s")) is not None}
-    if "serial" not in walls or len(walls) < 2:
+    if "serial" not in walls or len(walls) < 2 or comparison.n_repeats < ENOUGH:
         return None
     chosen, tied = _choice(walls)
     waiting, computing = shares(comparison.best("serial").records)
@@ -149,7 +155,9 @@ def _text(made: Verdict, tied: Sequence[str], walls: Mapping[str, Spread], job: 
     if tied and made.strategy != "serial":
         parts.append(f"As fast within the spread, and less simple: {_listed(tied)}.")
     if made.waiting is not None and made.computing is not None:
-        parts.append(f"Run serially, its calls are {made.waiting:.0%} waiting and {made.computing:.0%} computing.")
+        rest = 1 - made.waiting - made.computing
+        queued = f", and {rest:.0%} ready to run while the machine was busy" if rest >= 0.05 else ""
+        parts.append(f"Run serially, its calls are {made.waiting:.0%} waiting, {made.computing:.0%} computing{queued}.")
     if made.projected_s is not None and job is not None:
         parts.append(
             f"All {job.n_all:,} items would take about {number(made.projected_s)} s "

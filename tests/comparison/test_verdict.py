@@ -80,6 +80,20 @@ def test_without_serial_there_is_no_verdict() -> None:
     assert verdict(comparison({"threads": [1.0] * 3, "asyncio": [2.0] * 3}), WORKERS) is None
 
 
+def test_one_run_is_not_a_result() -> None:
+    found = comparison({"serial": [3.0], "threads": [1.0]})
+    assert verdict(found, WORKERS) is None
+    assert sentence(found).endswith("With n = 1 there is no spread to hold a difference against: repeat 3 times.")
+
+
+def test_time_the_machine_was_busy_is_told_apart() -> None:
+    call = Record(operation="a", started_ns=0, ended_ns=100, cpu_ns=30, runqueue_ns=40)
+    found = comparison({"serial": [3.0] * 3, "threads": [1.0] * 3})
+    told = verdict(replace(found, runs=tuple(replace(run, records=(call,)) for run in found.runs)), WORKERS)
+    assert told is not None
+    assert "30% waiting, 30% computing, and 40% ready to run while the machine was busy" in told.text
+
+
 def test_shares_of_waiting_and_computing_leave_out_nested_calls() -> None:
     outer = Record(operation="a", id=1, started_ns=0, ended_ns=100, cpu_ns=30, runqueue_ns=10)
     inner = Record(operation="b", id=2, parent=1, started_ns=0, ended_ns=50, cpu_ns=30, runqueue_ns=0)
