@@ -83,7 +83,7 @@ def write(comparison: Comparison, path: str | Path) -> Path:
         SettingError: The file cannot be written.
     """
     path = Path(path)
-    text = page(comparison)
+    text = as_html(comparison)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
@@ -92,7 +92,7 @@ def write(comparison: Comparison, path: str | Path) -> Path:
     return path
 
 
-def page(comparison: Comparison) -> str:
+def as_html(comparison: Comparison) -> str:
     """Return the page as HTML."""
     sections = (_verdict, _strategies, _services, _failures, _figures, _runs, _energy, _facts, _method)
     title = escape(f"{comparison.name}: {len(comparison.strategies)} strategies compared")
@@ -276,7 +276,7 @@ def _method(comparison: Comparison) -> str:
     lines = (
         "Every run happened in a fresh process; the repeats of the strategies took turns, so that a slow moment of the "
         "machine meets them all.",
-        "Wall time runs from the call of a strategy to its return; starting its workers is part of it, and also a column.",
+        "Wall time runs from the call of a strategy to its end; its workers' start is part of it, and also a column.",
         "CPU time is that of the strategy's process and of all processes it started.",
         f"Peak memory is of all its processes together, sampled from another process.{sampled}",
         "Data moved is what its processes sent each other and what its calls report to have sent or received.",

@@ -16,6 +16,7 @@ h1 { font-size: 2.1rem; line-height: 1.2; margin: 0 0 .4em; letter-spacing: -.01
 h2 { font-size: 1.35rem; margin: 2.4em 0 .6em; }
 h3 { font-size: 1.08rem; margin: 0 0 .2em; }
 p { margin: .4em 0 .8em; max-width: 72ch; }
+p, li, h1, figcaption { overflow-wrap: anywhere; }
 a { color: var(--link); }
 code, pre { font-family: ui-monospace, "SFMono-Regular", Menlo, Consolas, monospace; font-size: .9em; }
 pre { overflow-x: auto; padding: 14px 16px; background: var(--desk); border: 1px solid var(--grid);
