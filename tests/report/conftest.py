@@ -51,6 +51,6 @@ def comparison() -> Iterator[Comparison]:
             question="How many items? <i>All</i>?",
             answer=lambda items: f"{len(items)} items & no more.",
         )
-        yield fl.compare(job, repeats=2, say=lambda _: None)
+        yield fl.compare(job, repeats=3, say=lambda _: None)
     finally:
         service.communicate()

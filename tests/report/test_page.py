@@ -132,7 +132,7 @@ def test_it_says_question_answer_sentence_and_verdict(reader: Reader, comparison
 
 
 def test_it_says_n_and_machine_and_the_settings(reader: Reader, comparison: Comparison) -> None:
-    assert "n = 2 runs a strategy" in reader.text
+    assert "n = 3 runs a strategy" in reader.text
     assert comparison.machine.sentence() in reader.text
     assert "n items" in reader.text
     assert "a, b" in reader.text
