@@ -239,8 +239,8 @@ def test_a_login_page_without_token_is_one_clear_sentence(strategy: str) -> None
 
 
 def test_a_page_and_a_csv_that_disagree_are_an_error() -> None:
+    from flowlab.workloads.loneliest.computing import check
     from flowlab.workloads.loneliest.parsing import CountryPage
-    from flowlab.workloads.loneliest.steps import check
 
     chile = airports.load()["CL"]
     page = CountryPage(chile, "/downloads/CL.csv")

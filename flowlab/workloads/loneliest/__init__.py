@@ -1,6 +1,6 @@
 """The loneliest airport: a local web site of airports, and the job of surveying it, written six ways.
 
-Here live the site (server, pages, serving), the steps every strategy shares (fetching, steps, distances, reports),
+Here live the site (server, pages, serving), the steps every strategy shares (steps, computing),
 the six strategies (serial, threads, coroutines, processes, hybrid, dataflow) and the job that hands them to a
 comparison (jobs). Not here: timing. Invariant: all strategies use the same steps and give equal reports.
 """

@@ -7,21 +7,13 @@ from pathlib import Path
 
 import httpx
 
+from flowlab.workloads.loneliest.computing import check, compute, parse
 from flowlab.workloads.loneliest.fetching import open_async_client
 from flowlab.workloads.loneliest.options import Settings
 from flowlab.workloads.loneliest.pools import first_error
 from flowlab.workloads.loneliest.reports import Finding, Report
 from flowlab.workloads.loneliest.saving import downloads_folder
-from flowlab.workloads.loneliest.steps import (
-    check,
-    compute,
-    country_path,
-    download_async,
-    log_in_async,
-    parse,
-    report,
-    save,
-)
+from flowlab.workloads.loneliest.steps import country_path, download_async, log_in_async, report, save
 
 
 def survey(settings: Settings) -> Report:

@@ -10,21 +10,13 @@ import httpx
 from flowlab.dataflow import DataFlow
 from flowlab.errors import RunError
 from flowlab.graph import operation, resource
+from flowlab.workloads.loneliest.computing import check_and_compute, parse
 from flowlab.workloads.loneliest.fetching import fetch_async, open_async_client
 from flowlab.workloads.loneliest.options import Settings
 from flowlab.workloads.loneliest.parsing import CountryPage
-from flowlab.workloads.loneliest.reports import Finding, Report
+from flowlab.workloads.loneliest.reports import Report
 from flowlab.workloads.loneliest.saving import downloads_folder
-from flowlab.workloads.loneliest.steps import (
-    check,
-    compute,
-    country_path,
-    log_in_async,
-    page_text,
-    parse,
-    report,
-    save,
-)
+from flowlab.workloads.loneliest.steps import country_path, log_in_async, page_text, report, save
 
 
 @resource
@@ -53,12 +45,6 @@ async def download_csv(client: httpx.AsyncClient, page: CountryPage) -> str:
     return page_text(await fetch_async(client, page.csv_path))
 
 
-@operation(outputs="finding", runs="processes")
-def check_and_compute(page: CountryPage, csv_text: str, country: str, method: str) -> Finding:
-    """Return a country's finding; two steps in one trip to a worker."""
-    return compute(check(page, csv_text, country), method)
-
-
 def flow(connections: int) -> DataFlow:
     """Return the flow; what is not written above is a step of the other strategies, as it is."""
     return DataFlow(
@@ -68,7 +54,7 @@ def flow(connections: int) -> DataFlow:
         download_page.configured(workers=connections),
         operation(outputs="page", runs="processes")(parse),
         download_csv.configured(workers=connections),
-        check_and_compute,
+        operation(outputs="finding", runs="processes")(check_and_compute),
         operation(outputs="saved", runs="inline")(save),
         operation(outputs="report", inputs={"findings": "finding"}, collect="finding", runs="inline")(report),
         name="loneliest",

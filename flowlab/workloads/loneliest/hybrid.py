@@ -8,22 +8,13 @@ from pathlib import Path
 
 import httpx
 
+from flowlab.workloads.loneliest.computing import check_and_compute, parse
 from flowlab.workloads.loneliest.fetching import open_async_client
 from flowlab.workloads.loneliest.options import Settings
-from flowlab.workloads.loneliest.parsing import CountryPage
 from flowlab.workloads.loneliest.pools import first_error, process_pool
 from flowlab.workloads.loneliest.reports import Finding, Report
 from flowlab.workloads.loneliest.saving import downloads_folder
-from flowlab.workloads.loneliest.steps import (
-    check,
-    compute,
-    country_path,
-    download_async,
-    log_in_async,
-    parse,
-    report,
-    save,
-)
+from flowlab.workloads.loneliest.steps import country_path, download_async, log_in_async, report, save
 
 
 def survey(settings: Settings) -> Report:
@@ -33,7 +24,10 @@ def survey(settings: Settings) -> Report:
 
 async def survey_async(settings: Settings) -> Report:
     """Return the report; a task a country, as many at work as there may be connections."""
-    with downloads_folder(settings.downloads) as folder, process_pool(settings.workers) as pool:
+    with (
+        downloads_folder(settings.downloads) as folder,
+        process_pool(settings.workers, "flowlab.workloads.loneliest.computing") as pool,
+    ):
         async with open_async_client(settings) as client:
             countries = await log_in_async(client, settings)
             places = asyncio.Semaphore(settings.connections)
@@ -63,8 +57,3 @@ async def survey_country(
         finding = await loop.run_in_executor(pool, check_and_compute, page, csv_text, country, settings.compute)
         save(folder, country, html, csv_text)  # shorter than a trip to a thread would be
         return finding
-
-
-def check_and_compute(page: CountryPage, csv_text: str, country: str, method: str) -> Finding:
-    """Return a country's finding; two steps in one trip to a worker."""
-    return compute(check(page, csv_text, country), method)

@@ -34,12 +34,17 @@ def thread_pool(workers: int) -> Iterator[ThreadPoolExecutor]:
 
 
 @contextmanager
-def process_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Yield a pool of processes, which start while the caller goes on; on a failure, drop what is not begun."""
+def process_pool(workers: int, module: str) -> Iterator[ProcessPoolExecutor]:
+    """Yield a pool of processes, which start while the caller goes on; on a failure, drop what is not begun.
+
+    Args:
+        workers: How many there are.
+        module: What they need to import.
+    """
     context = multiprocessing.get_context(START_METHOD)
     if START_METHOD == "forkserver":
-        # Imported once in the fork server, then shared by all workers, memory included.
-        context.set_forkserver_preload(["flowlab.workloads.loneliest.steps"])
+        # Imported once in the fork server, then shared by all workers: half the start-up of two spawned ones.
+        context.set_forkserver_preload([module])
     together = context.Barrier(workers)
     pool = ProcessPoolExecutor(workers, context, prepare_worker, (together,))
     starting = threading.Thread(target=start_workers, args=(pool, workers))

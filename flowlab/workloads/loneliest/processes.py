@@ -7,19 +7,20 @@ from pathlib import Path
 
 import httpx
 
+from flowlab.workloads.loneliest.computing import check, compute, parse
 from flowlab.workloads.loneliest.fetching import open_client
 from flowlab.workloads.loneliest.options import Settings
 from flowlab.workloads.loneliest.pools import process_pool
 from flowlab.workloads.loneliest.reports import Finding, Report
 from flowlab.workloads.loneliest.saving import downloads_folder
-from flowlab.workloads.loneliest.steps import check, compute, country_path, download, log_in, parse, report, save
+from flowlab.workloads.loneliest.steps import country_path, download, log_in, report, save
 
 Cookies = dict[str, str]
 
 
 def survey(settings: Settings) -> Report:
     """Return the report; what travels to a worker is small: a country's code there, its finding back."""
-    with downloads_folder(settings.downloads) as folder, process_pool(settings.workers) as pool:
+    with downloads_folder(settings.downloads) as folder, process_pool(settings.workers, __name__) as pool:
         with open_client(settings) as client:
             countries, cookies = log_in(client, settings), dict(client.cookies)
         work = partial(survey_country, settings=settings, cookies=cookies, folder=folder)

@@ -1,4 +1,4 @@
-"""The steps of the job, shared by all six strategies; each is measured under its name.
+"""The steps that wait, for the site or the disk, shared by all six strategies; each is measured under its name.
 
 log in -> for every country: download its page -> parse it -> download the CSV it links -> check that both agree ->
 compute who is loneliest -> save -> and in the end the report. A strategy only decides where and when these run.
@@ -11,11 +11,10 @@ from pathlib import Path
 import httpx
 
 from flowlab.metrics import measured
-from flowlab.workloads.loneliest.airports import Airport, choose, read_csv
-from flowlab.workloads.loneliest.distances import METHODS
+from flowlab.workloads.loneliest.airports import choose
 from flowlab.workloads.loneliest.fetching import Form, fetch, fetch_async, note_traffic
 from flowlab.workloads.loneliest.options import Settings
-from flowlab.workloads.loneliest.parsing import CountryPage, find_token, read_country, read_index
+from flowlab.workloads.loneliest.parsing import find_token, read_index
 from flowlab.workloads.loneliest.problems import LoginError, PageError
 from flowlab.workloads.loneliest.reports import Finding, Report, summarise
 from flowlab.workloads.loneliest.saving import write_whole
@@ -87,38 +86,6 @@ def page_text(answer: httpx.Response) -> str:
         )
     note_traffic(answer)
     return answer.text
-
-
-@measured
-def parse(html: str, parser: str = "soup") -> CountryPage:
-    """Return a country's airports and the path of their CSV, from its page."""
-    return read_country(html, parser)
-
-
-@measured
-def check(page: CountryPage, csv_text: str, country: str) -> list[Airport]:
-    """Return a country's airports, on which its page and its CSV file agree.
-
-    Raises:
-        PageError: They do not, or they list airports of another country.
-    """
-    airports = read_csv(csv_text)
-    if airports != page.airports:
-        raise PageError(f"the page and the CSV file of {country} do not list the same airports: download both again.")
-    if not airports or any(entry.country != country for entry in airports):
-        raise PageError(f"the page of {country} lists no airports, or those of another country: has the site changed?")
-    return airports
-
-
-@measured
-def compute(airports: list[Airport], method: str = "pairs") -> Finding:
-    """Return a country's loneliest airport: the one farthest from its nearest neighbour."""
-    nearest = METHODS[method](airports)
-    found = [(near, here) for near, here in zip(nearest, airports, strict=True) if near is not None]
-    if not found:
-        return Finding(airports[0].country, len(airports), airports[0], None, None)
-    near, here = min(found, key=lambda pair: (-pair[0].distance_km, pair[1].icao))
-    return Finding(here.country, len(airports), here, airports[near.place], near.distance_km)
 
 
 @measured

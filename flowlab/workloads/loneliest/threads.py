@@ -6,12 +6,13 @@ from pathlib import Path
 
 import httpx
 
+from flowlab.workloads.loneliest.computing import check, compute, parse
 from flowlab.workloads.loneliest.fetching import open_client
 from flowlab.workloads.loneliest.options import Settings
 from flowlab.workloads.loneliest.pools import thread_pool
 from flowlab.workloads.loneliest.reports import Finding, Report
 from flowlab.workloads.loneliest.saving import downloads_folder
-from flowlab.workloads.loneliest.steps import check, compute, country_path, download, log_in, parse, report, save
+from flowlab.workloads.loneliest.steps import country_path, download, log_in, report, save
 
 
 def survey(settings: Settings) -> Report:
