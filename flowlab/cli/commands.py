@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,6 +71,7 @@ def _measured(parser: argparse.ArgumentParser, repeats: int) -> None:
     parser.add_argument("--strategies", metavar="A,B,...", help="which to run (default: all)")
     parser.add_argument("--repeats", type=int, default=repeats, help=f"runs of each (default: {repeats})")
     parser.add_argument("--report", type=Path, metavar="FILE", help="where to write the HTML report")
+    parser.add_argument("--figures", type=Path, metavar="FOLDER", help="write the figures as files too, light and dark")
     parser.add_argument("--timeout", type=float, default=600.0, metavar="S", help="end a run after S seconds")
 
 
@@ -169,7 +170,8 @@ def compare(options: argparse.Namespace) -> int:
             strategies=_names(options.strategies), repeats=options.repeats, timeout_s=options.timeout,
             progress=shown.update, say=shown.say,
         )  # fmt: skip
-    return _show(comparison, report, slow_after_s=DEMO_S if options.scale == "demo" and options.call is demo else None)
+    slow_after_s = DEMO_S if options.scale == "demo" and options.call is demo else None
+    return _show(comparison, report, options.figures, slow_after_s)
 
 
 def try_(options: argparse.Namespace) -> int:
@@ -187,7 +189,7 @@ def try_(options: argparse.Namespace) -> int:
             made, strategies=_names(options.strategies), repeats=options.repeats, sample=options.sample,
             timeout_s=options.timeout, progress=shown.update, say=shown.say,
         )  # fmt: skip
-    return _show(comparison, report)
+    return _show(comparison, report, options.figures)
 
 
 def site(options: argparse.Namespace) -> int:
@@ -223,18 +225,30 @@ def machine(options: argparse.Namespace) -> int:
     return 0
 
 
-def _show(comparison: Comparison, path: Path, slow_after_s: float | None = None) -> int:
+def _show(comparison: Comparison, path: Path, figures: Path | None, slow_after_s: float | None = None) -> int:
     from flowlab import report
     from flowlab.cli import printing
 
     printing.comparison(comparison)
     print(f"Report: {report.write(comparison, path)}")
+    if figures is not None:
+        print(f"Figures: {', '.join(str(drawn) for drawn in _draw(comparison, figures))}")
     if slow_after_s is not None and comparison.took_s is not None and comparison.took_s > slow_after_s:
         print(f"This took {comparison.took_s:.0f} s instead of at most {slow_after_s}: this machine is slow or busy.")
     if not comparison.agree:
         print("flowlab: the strategies do not agree, see above", file=sys.stderr)
         return FAILED
     return 0
+
+
+def _draw(comparison: Comparison, folder: Path) -> Iterator[Path]:
+    """The figures a README shows, for light and for dark pages."""
+    from flowlab import plots
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, draw in (("tradeoff", plots.tradeoff), ("breakdown", plots.breakdown)):
+        for theme in ("light", "dark"):
+            yield draw(comparison, theme=theme).save(folder / f"{comparison.name}-{name}-{theme}.svg")
 
 
 def _needs_demo_extra() -> None:
