@@ -30,8 +30,6 @@ def importable(name: str) -> bool:
 
 
 def _find(name: str) -> bool:
-    from importlib.machinery import PathFinder
-
     if name == "__main__":
         return False
     module = sys.modules.get(name)
@@ -45,7 +43,8 @@ def _find(name: str) -> bool:
         if whole in sys.builtin_module_names:
             return True
         try:
-            found = PathFinder.find_spec(whole, path)
+            # Every finder, not the path alone: an editable install comes with one of its own, which workers have too.
+            found = next((spec for finder in sys.meta_path if (spec := finder.find_spec(whole, path))), None)
         except (ImportError, AttributeError, ValueError):
             return False
         if found is None:

@@ -90,6 +90,7 @@ class Processes:
 
     Args:
         workers: How many processes there are at most.
+        wake: Called when there are outcomes that no worker's bytes announced.
         listen: Called with (fd, function or None, function or None): call the functions when the fd can be read, written.
     """
 
@@ -97,10 +98,12 @@ class Processes:
         self,
         workers: int,
         listen: Callable[[int, Callable[[], None] | None, Callable[[], None] | None], None],
+        wake: Callable[[], object],
         clock: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
         self.limit = workers
         self.listen = listen
+        self._wake = wake
         self.clock = clock
         self.workers: list[Worker] = []
         self.tasks: deque[Task] = deque()
@@ -134,9 +137,11 @@ class Processes:
         if task in self.tasks:
             self.tasks.remove(task)
 
-    def begun(self, task: Task) -> bool:
-        """Whether a task was sent to a worker."""
-        return task not in self.tasks
+    def more(self, task: Task) -> None:
+        """An element of a task that streams was taken in: its worker may send another."""
+        for worker in self.workers:
+            if task in worker.tasks.values() and not worker.dead:
+                os.write(worker.lifeline, b"m")
 
     def close(self) -> None:
         """Give the workers back; those still busy are ended."""
@@ -205,12 +210,10 @@ class Processes:
         flags |= STREAM if task.streams else 0
         whole = frame(CALL, CALL_HEAD.pack(number, function, 0, flags) + data)
         worker.tasks[number] = task
+        task.started_ns = None if worker.ready_ns is None else self.clock()
         worker.sent[number] = (self.clock() - at, len(whole))
         worker.out.append(memoryview(whole))
         self._write(worker)
-
-    def _wake(self) -> None:
-        """Outcomes that no worker made; whoever called `submit` takes them."""
 
     def _function(self, worker: Worker, task: Task) -> int:
         number = self.numbers.get(id(task.function))
@@ -265,6 +268,8 @@ class Processes:
                 sys.stderr.write(str(payload, "utf-8", "replace"))
             elif kind == HELLO:
                 worker.ready_ns = self.clock()
+                for task in worker.tasks.values():
+                    task.started_ns = worker.ready_ns
                 self.starts.append((worker.pid, worker.started_ns, worker.ready_ns))
         self._feed()
 

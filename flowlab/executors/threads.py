@@ -16,6 +16,10 @@ from flowlab.executors.task import ERROR, OK, YIELD, Outcome, Task
 from flowlab.metrics.active import CALL, THREAD, Call
 
 
+AHEAD = 64
+"""How many elements a generator may be ahead of who takes them in."""
+
+
 class Threads:
     """A pool of threads that start as they are needed.
 
@@ -37,6 +41,8 @@ class Threads:
 
     def submit(self, task: Task) -> None:
         """Have a task run."""
+        if task.streams:
+            task.gate = threading.Semaphore(AHEAD)
         self.tasks.append(task)
         try:
             self.idle.pop().release()
@@ -51,6 +57,22 @@ class Threads:
         outcomes = self.outcomes
         while outcomes:
             yield outcomes.popleft()
+
+    def stop(self, task: Task) -> None:
+        """Forget a task; a thread that runs it cannot be stopped, so another may take its place."""
+        task.gone = True
+        if task.started_ns is None:
+            try:
+                self.tasks.remove(task)
+            except ValueError:
+                pass
+        elif not self.closed:
+            self.workers += 1
+
+    def more(self, task: Task) -> None:
+        """An element of a task that streams was taken in."""
+        if task.gate is not None:
+            task.gate.release()
 
     def close(self) -> None:
         """Let the threads end after their current call; tasks not started are dropped."""
@@ -90,7 +112,8 @@ class Threads:
         try:
             value = task.run()
             if task.streams:
-                value = self._stream(task, value)
+                self._stream(task, value)
+                value = None
         except BaseException as error:
             status, value = ERROR, error
         spent = time.thread_time_ns() - used
@@ -103,8 +126,9 @@ class Threads:
                 if task.gone or self.closed:
                     break
                 self._report(Outcome(task, YIELD, element))
-                if task.gate is not None:
-                    task.gate.wait()
+                while not task.gate.acquire(timeout=0.5):
+                    if task.gone or self.closed:
+                        return
         finally:
             close = getattr(elements, "close", None)
             if close is not None:

@@ -20,6 +20,10 @@ from flowlab.executors.wire import (
 )  # fmt: skip
 
 
+AHEAD = 64
+"""How many elements a generator may be ahead of who takes them in."""
+
+
 class _Forward:
     """A text stream that sends what is printed to the caller."""
 
@@ -59,7 +63,7 @@ class Worker:
         self.fd = fd
         self.functions: dict[int, Any] = {}
         self.writing = threading.Lock()
-        self.memory = False
+        self.room = threading.Semaphore(AHEAD)
 
     def send(self, data: bytes) -> None:
         """Write bytes to the caller, all of them."""
@@ -151,7 +155,9 @@ class Worker:
             CURRENT.reset(token)
 
     def _stream(self, number: int, elements: Any) -> None:
+        self.room = threading.Semaphore(AHEAD)
         for element in elements:
+            self.room.acquire()
             data, flags = pack(element)
             self.send(frame(YIELD, RESULT_HEAD.pack(number, flags, 0, 0, 0, 0, 0) + data))
 
@@ -207,17 +213,18 @@ def loads(payload: memoryview, flags: int) -> Any:
     return pickle.loads(data, buffers=buffers)
 
 
-def _watch(lifeline: int) -> None:
-    while os.read(lifeline, 1):
-        pass
+def _watch(lifeline: int, worker: Worker) -> None:
+    while data := os.read(lifeline, 64):
+        for _ in data:
+            worker.room.release()
     os._exit(0)
 
 
 def main(fd: int, lifeline: int) -> None:
     """Serve calls over a socket until the caller hangs up or ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_watch, args=(lifeline,), daemon=True).start()
     worker = Worker(fd)
+    threading.Thread(target=_watch, args=(lifeline, worker), daemon=True).start()
     sys.stdout = _Forward(OUT, worker.send)  # type: ignore[assignment]
     sys.stderr = _Forward(ERR, worker.send)  # type: ignore[assignment]
     try:

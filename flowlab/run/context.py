@@ -10,6 +10,7 @@ from typing import Any
 from flowlab.graph.definition import MISSING
 from flowlab.run.handler import Handler
 from flowlab.run.layout import Layout, Node
+from flowlab.run.locks import Locks
 from flowlab.run.log import Log, Row
 from flowlab.run.result import CallError, DeadLetter, Run
 from flowlab.run.state import State
@@ -23,20 +24,32 @@ def run_name() -> str:
 
 
 class Context:
-    """One pass: everything that is its own."""
+    """One pass: everything that is its own.
 
-    __slots__ = ("dead", "errors", "handlers", "layout", "log", "outer", "prefix", "state", "open")
+    Attributes:
+        open: How many calls were taken from the state and have not ended.
+        era: Counts up when the context is stopped, so that what was started before is known to be stale.
+        late: The names that Inputs may still come for.
+        waits: Inputs may still come.
+    """
 
-    def __init__(self, layout: Layout, handlers: list[Handler], run: str, number: int | None, tid: int) -> None:
+    __slots__ = ("calls", "dead", "era", "errors", "handlers", "late", "layout", "log", "open", "prefix", "state", "waits")
+
+    def __init__(
+        self, layout: Layout, handlers: list[Handler], run: str, number: int | None, tid: int, locks: Locks | None = None
+    ) -> None:
         self.layout = layout
         self.handlers = handlers
-        self.state = State(layout)
+        self.state = State(layout, locks)
         self.log = Log(run, number, layout.nodes, tid)
         self.errors: list[CallError] = []
         self.dead: list[DeadLetter] = []
-        self.outer: Any = None
         self.prefix = ""
         self.open = 0
+        self.era = 0
+        self.calls: set[Any] = set()
+        self.late: list[str] = []
+        self.waits = False
 
     def fail(self, node: Node, element: int, arguments: tuple[Any, ...], error: BaseException) -> None:
         """Note that a call failed for good, and let the state go on."""
@@ -51,6 +64,10 @@ class Context:
 
     def result(self) -> Run:
         """What came out."""
+        for problem in self.state.problems:
+            if problem.error is not None:
+                self.errors.append(CallError(self.prefix + problem.operation, problem.error))
+        self.state.problems.clear()
         self.errors.sort(key=lambda entry: entry.operation)
         return Run(self)
 

@@ -10,13 +10,18 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from flowlab.errors import FlowlabError
+from flowlab.graph.definition import MISSING
 from flowlab.metrics.active import CALL, THREAD, Call
 from flowlab.run.attempt import timed_out, wait_s
 from flowlab.run.context import Context
 from flowlab.run.handler import Handler
+from flowlab.run.interrupt import Interrupts
 from flowlab.run.layout import Node
+from flowlab.run.locks import Locks
 from flowlab.run.log import Row
 from flowlab.run.outcome import cleanup
+from flowlab.run.result import CallError
 from flowlab.run.shapes import ROOT
 
 
@@ -33,10 +38,14 @@ class Inline:
         clock: Callable[[], int] = time.perf_counter_ns,
         cpu: Callable[[], int] = time.thread_time_ns,
         sleep: Callable[[float], None] = time.sleep,
+        interrupts: Interrupts | None = None,
     ) -> None:
         self.clock = clock
         self.cpu = cpu
         self.sleep = sleep
+        self.interrupts = interrupts or Interrupts()
+        self.locks = Locks()
+        self.shared: dict[Any, Any] = {}
         self.open: list[tuple[Context, Node, Any]] = []
 
     def run(self, context: Context, inputs: Mapping[str, Any]) -> None:
@@ -91,7 +100,7 @@ class Inline:
                     for slot, part in zip(out, pick(value), strict=True):
                         cells[slot] = part
             except BaseException as error:
-                if isinstance(error, KeyboardInterrupt):
+                if self.interrupts.own(error):
                     raise
                 self._hand_over(context, inputs, cells, done, number, started, error)
                 return
@@ -161,20 +170,33 @@ class Inline:
                 ended = clock()
                 values = handler.values(result)
             except BaseException as error:
-                if isinstance(error, KeyboardInterrupt):
+                if self.interrupts.own(error):
                     raise
                 self._failed(context, node, element, arguments, error, started, cpu() - used, 1)
                 continue
             quick += (node.number, element, started, ended, spent)
             if frame.custom is not None:
                 self._slow(context, frame, quick)
-            state.done(node, element, values)
+            try:
+                state.done(node, element, values)
+            except FlowlabError as error:
+                context.fail(node, element, arguments, error)
+            if node.locks:
+                state.release(node, element)
 
     def one(
         self, context: Context, handler: Handler, node: Node, element: int, arguments: tuple[Any, ...], frame: Call,
         generators: list[_Generator],
     ) -> None:  # fmt: skip
-        """Run one call that is more than a plain function."""
+        """Run one call that is more than a plain function, and let go of its locks."""
+        self._special(context, handler, node, element, arguments, frame, generators)
+        if node.locks and not (generators and generators[-1].node is node and generators[-1].element == element):
+            context.state.release(node, element)
+
+    def _special(
+        self, context: Context, handler: Handler, node: Node, element: int, arguments: tuple[Any, ...], frame: Call,
+        generators: list[_Generator],
+    ) -> None:  # fmt: skip
         operation = node.operation
         if handler.domain is not None:
             try:
@@ -188,12 +210,15 @@ class Inline:
         if operation.inner is not None:
             operation.inner.run_inline(self, context, node, element, arguments)
             return
+        if operation.scope == "run" and operation in self.shared:
+            context.state.done(node, element, (self.shared[operation],))
+            return
         attempt = 1
         noted = False
         while True:
             started, used = self.clock(), self.cpu()
             if not noted:
-                context.log.order.append((started, node.name))
+                context.log.order.append((started, context.prefix + node.name))
                 noted = True
             try:
                 result = handler.call(arguments)
@@ -202,21 +227,27 @@ class Inline:
                     return
                 if operation.scope is not None:
                     result = self._open(context, node, result)
+                    if operation.scope == "run":
+                        self.shared[operation] = result
                 self._check_time(node, started)
                 values = handler.values(result)
             except BaseException as error:
-                if isinstance(error, KeyboardInterrupt):
+                if self.interrupts.own(error):
                     raise
                 pause = wait_s(operation, attempt, error)
                 self._row(context, node, started, self.cpu() - used, attempt, error, frame)
                 if pause is None:
-                    context.fail(node, element, arguments, error)
+                    if operation.stage == "cleanup":
+                        context.errors.append(CallError(context.prefix + node.name, error))
+                    else:
+                        context.fail(node, element, arguments, error)
                     return
                 self.sleep(pause)
                 attempt += 1
                 continue
             self._row(context, node, started, self.cpu() - used, attempt, None, frame)
-            context.state.done(node, element, values)
+            if operation.stage != "cleanup":
+                context.state.done(node, element, values)
             return
 
     def _check_time(self, node: Node, started: int) -> None:
@@ -244,7 +275,9 @@ class Inline:
         context.fail(node, element, arguments, error)
 
     def _open(self, context: Context, node: Node, generator: Any) -> Any:
-        value = next(generator)
+        value = next(generator, MISSING)
+        if value is MISSING:
+            raise RuntimeError(f"resource {node.name!r} did not yield: yield what it provides")
         self.open.append((context, node, generator))
         return value
 
@@ -259,8 +292,6 @@ class Inline:
             try:
                 next(generator, None)
             except Exception as error:
-                from flowlab.run.result import CallError
-
                 context.errors.append(CallError(node.name, error))
         self.open.extend(reversed(kept))
 
@@ -296,7 +327,7 @@ class _Generator:
         except StopIteration:
             pass
         except BaseException as raised:
-            if isinstance(raised, KeyboardInterrupt):
+            if inline.interrupts.own(raised):
                 raise
             error = raised
             self.generator.close()
@@ -309,16 +340,22 @@ class _Generator:
         inline._row(context, node, self.started, self.cpu_ns, self.attempt, error, Call(0))
         if error is None:
             context.state.done(node, self.element, ())
+            self._let_go(context)
             return False
         pause = None if self.count else wait_s(operation, self.attempt, error)
         if pause is None:
             context.fail(node, self.element, self.arguments, error)
+            self._let_go(context)
             return False
         inline.sleep(pause)
         self.attempt += 1
         self.started = inline.clock()
         self.generator = handler.call(self.arguments)
         return True
+
+    def _let_go(self, context: Context) -> None:
+        if self.node.locks:
+            context.state.release(self.node, self.element)
 
 
 def _stage(node: Node) -> str | None:

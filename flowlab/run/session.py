@@ -10,7 +10,9 @@ from typing import Any
 from flowlab.errors import FlowError, RunError
 from flowlab.metrics import active
 from flowlab.planning import explain_unreachable
+from flowlab.run.blocking import blocking
 from flowlab.run.context import Context, make_handlers, run_name
+from flowlab.run.interrupt import Interrupts, interrupts
 from flowlab.run.layout import Layout
 from flowlab.run.result import Run, cause, check
 from flowlab.run.wiring import layout
@@ -33,8 +35,10 @@ class Prepared:
     def __init__(self, made: Layout) -> None:
         self.layout = made
         self.handlers = make_handlers(made)
-        self.has_coroutines = any(node.operation.is_async for node in made.nodes)
-        self.placed = any(node.operation.runs not in (None, "inline") for node in made.nodes)
+        operations = [node.operation for node in made.nodes]
+        inner = [operation.inner for operation in operations if operation.inner is not None]
+        self.has_coroutines = any(operation.is_async for operation in operations) or any(flow.has_coroutines for flow in inner)
+        self.placed = any(operation.runs not in (None, "inline") for operation in operations) or any(f.placed for f in inner)
 
     def inline(self, settings: Settings) -> bool:
         """Whether a run needs no event loop."""
@@ -107,7 +111,7 @@ def run(flow: Any, inputs: Mapping[str, Any] | None, outputs: Iterable[str] | No
     values = given_values(prepared, inputs)
     if prepared.inline(settings):
         return _run_inline(prepared, values, outputs, settings)
-    return blocking(lambda: _run_loop(prepared, [values], outputs, settings, None))[0]  # type: ignore[no-any-return]
+    return blocking(lambda interrupts: _run_loop(prepared, values, outputs, settings, interrupts))  # type: ignore[no-any-return]
 
 
 async def run_async(flow: Any, inputs: Mapping[str, Any] | None, outputs: Iterable[str] | None, settings: Settings) -> Run:
@@ -116,7 +120,7 @@ async def run_async(flow: Any, inputs: Mapping[str, Any] | None, outputs: Iterab
     outputs = outputs if outputs is None or isinstance(outputs, str) else tuple(outputs)
     prepared = prepare(flow, inputs, outputs)
     values = given_values(prepared, inputs)
-    return (await _run_loop(prepared, [values], outputs, settings, None))[0]
+    return await _run_loop(prepared, values, outputs, settings, None)
 
 
 def run_map(flow: Any, items: Iterable[Mapping[str, Any]], outputs: Iterable[str] | None, settings: Settings) -> list[Run]:
@@ -130,7 +134,7 @@ def run_map(flow: Any, items: Iterable[Mapping[str, Any]], outputs: Iterable[str
         return []
     if all(prepared.inline(settings) for prepared, _ in todo):
         return _map_inline(todo, outputs, settings)
-    return blocking(lambda: _map_loop(todo, outputs, settings))  # type: ignore[no-any-return]
+    return blocking(lambda interrupts: _map_loop(todo, outputs, settings, interrupts))  # type: ignore[no-any-return]
 
 
 def finish(run: Run, outputs: Any, settings: Settings) -> Run:
@@ -146,29 +150,31 @@ def finish(run: Run, outputs: Any, settings: Settings) -> Run:
 def _run_inline(prepared: Prepared, values: Mapping[str, Any], outputs: Any, settings: Settings) -> Run:
     from flowlab.run.inline import Inline
 
-    inline = Inline()
-    context = Context(prepared.layout, prepared.handlers, run_name(), None, threading.get_native_id())
-    try:
-        inline.run(context, values)
-    finally:
-        inline.close("run")
+    with interrupts() as watch:
+        inline = Inline(interrupts=watch)
+        context = Context(prepared.layout, prepared.handlers, run_name(), None, threading.get_native_id(), inline.locks)
+        try:
+            inline.run(context, values)
+        finally:
+            inline.close("run")
     return finish(context.result(), outputs, settings)
 
 
 def _map_inline(todo: list[tuple[Prepared, Any]], outputs: Any, settings: Settings) -> list[Run]:
     from flowlab.run.inline import Inline
 
-    inline = Inline()
     name, tid = run_name(), threading.get_native_id()
-    runs = []
-    try:
-        for number, (prepared, values) in enumerate(todo):
-            context = Context(prepared.layout, prepared.handlers, name, number, tid)
-            inline.run(context, values)
-            runs.append(context.result())
-    finally:
-        inline.close("run")
-    return _finish_all(runs, outputs, settings)
+    contexts = []
+    with interrupts() as watch:
+        inline = Inline(interrupts=watch)
+        try:
+            for number, (prepared, values) in enumerate(todo):
+                context = Context(prepared.layout, prepared.handlers, name, number, tid, inline.locks)
+                contexts.append(context)
+                inline.run(context, values)
+        finally:
+            inline.close("run")
+    return _finish_all([context.result() for context in contexts], outputs, settings)
 
 
 def _finish_all(runs: list[Run], outputs: Any, settings: Settings) -> list[Run]:
@@ -187,28 +193,33 @@ def _finish_all(runs: list[Run], outputs: Any, settings: Settings) -> list[Run]:
     return runs
 
 
-async def _run_loop(prepared: Prepared, values: list[Any], outputs: Any, settings: Settings, _: Any) -> list[Run]:
+async def _run_loop(
+    prepared: Prepared, values: Mapping[str, Any], outputs: Any, settings: Settings, watch: Interrupts | None
+) -> Run:
     from flowlab.run.loop import Loop
 
-    driver = Loop(prepared.place(settings), settings.workers)
-    context = Context(prepared.layout, prepared.handlers, run_name(), None, threading.get_native_id())
+    driver = Loop(prepared.place(settings), settings.workers, watch)
+    context = Context(prepared.layout, prepared.handlers, run_name(), None, threading.get_native_id(), driver.locks)
     try:
-        await driver.run(context, values[0])
+        await driver.run(context, values)
     finally:
         await driver.close()
     context.log.rows.extend(driver.start_rows())
-    return [finish(context.result(), outputs, settings)]
+    return finish(context.result(), outputs, settings)
 
 
-async def _map_loop(todo: list[tuple[Prepared, Any]], outputs: Any, settings: Settings) -> list[Run]:
+async def _map_loop(
+    todo: list[tuple[Prepared, Any]], outputs: Any, settings: Settings, watch: Interrupts | None
+) -> list[Run]:
     import asyncio
 
     from flowlab.run.loop import Loop
 
-    driver = Loop(todo[0][0].place(settings), settings.workers)
+    driver = Loop(todo[0][0].place(settings), settings.workers, watch)
     name, tid = run_name(), threading.get_native_id()
     contexts = [
-        Context(prepared.layout, prepared.handlers, name, number, tid) for number, (prepared, _) in enumerate(todo)
+        Context(prepared.layout, prepared.handlers, name, number, tid, driver.locks)
+        for number, (prepared, _) in enumerate(todo)
     ]
     try:
         async with asyncio.TaskGroup() as group:
@@ -218,54 +229,3 @@ async def _map_loop(todo: list[tuple[Prepared, Any]], outputs: Any, settings: Se
         await driver.close()
     contexts[0].log.rows.extend(driver.start_rows())
     return _finish_all([context.result() for context in contexts], outputs, settings)
-
-
-def blocking(start: Any) -> Any:
-    """Run a coroutine to its end from plain code; inside a running event loop, on a thread of its own."""
-    import asyncio
-
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        with asyncio.Runner() as runner:
-            return runner.run(start())
-    return _elsewhere(start)
-
-
-def _elsewhere(start: Any) -> Any:
-    """Run a coroutine on a thread with an event loop of its own; an interrupt cancels it."""
-    import asyncio
-    import contextvars
-
-    outcome: list[Any] = []
-    started = threading.Event()
-    handle: list[Any] = []
-
-    async def main() -> Any:
-        handle.extend((asyncio.get_running_loop(), asyncio.current_task()))
-        started.set()
-        return await start()
-
-    def work() -> None:
-        try:
-            outcome.append((True, asyncio.run(main())))
-        except BaseException as error:
-            outcome.append((False, error))
-        finally:
-            started.set()
-
-    scope = contextvars.copy_context()
-    thread = threading.Thread(target=scope.run, args=(work,), name="flowlab-run", daemon=True)
-    thread.start()
-    try:
-        thread.join()
-    except BaseException:
-        started.wait()
-        if handle:
-            handle[0].call_soon_threadsafe(handle[1].cancel)
-        thread.join()
-        raise
-    good, value = outcome[0]
-    if not good:
-        raise value
-    return value

@@ -1,0 +1,56 @@
+"""Telling the user's interrupt (Ctrl-C, a kernel's stop) from a KeyboardInterrupt that an operation raised itself."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+class Interrupts:
+    """Whether the user interrupted.
+
+    Attributes:
+        hit: The user did.
+        in_body: Says whether an operation's body runs on the interrupted thread, where only an exception stops it.
+        calm: Called instead of raising, if it is set: the event loop's driver stops in its own way.
+    """
+
+    def __init__(self) -> None:
+        self.hit = False
+        self.calm: Callable[[], bool] | None = None
+        self.known = False
+        self.in_body: Callable[[], bool] = bool
+
+    def own(self, error: BaseException) -> bool:
+        """Whether an exception from an operation's body is the user's interrupt and no failure of the operation."""
+        if not isinstance(error, KeyboardInterrupt):
+            return False
+        return self.hit or (not self.known and threading.current_thread() is threading.main_thread())
+
+    def _handle(self, number: int, frame: Any) -> None:
+        first = not self.hit
+        self.hit = True
+        if first and self.calm is not None and self.calm():
+            return
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def interrupts() -> Iterator[Interrupts]:
+    """Watch for the user's interrupt while the block runs, where that is possible: on the main thread."""
+    found = Interrupts()
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    ):
+        yield found
+        return
+    found.known = True
+    signal.signal(signal.SIGINT, found._handle)
+    try:
+        yield found
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
