@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -252,25 +253,88 @@ def test_a_page_and_a_csv_that_disagree_are_an_error() -> None:
         check(page, airports.write_csv(chile), "IS")
 
 
+class Relay(threading.Thread):
+    """Passes every connection on to a site, and counts how many are open at once."""
+
+    def __init__(self, site: loneliest.Site) -> None:
+        super().__init__(daemon=True)
+        self.target = ("127.0.0.1", int(site.url.rpartition(":")[2]))
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
+        self.open = self.most = self.all = 0
+        self.lock = threading.Lock()
+
+    def run(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self.socket.accept()
+                with self.lock:
+                    self.open, self.all = self.open + 1, self.all + 1
+                    self.most = max(self.most, self.open)
+                site = socket.create_connection(self.target)
+                threading.Thread(target=self.pass_on, args=(site, client), daemon=True).start()
+                threading.Thread(target=self.pass_on, args=(client, site, True), daemon=True).start()
+
+    def pass_on(self, source: socket.socket, target: socket.socket, counted: bool = False) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+        if counted:  # before the other side can know, and open a new one
+            with self.lock:
+                self.open -= 1
+        with suppress(OSError):
+            target.shutdown(socket.SHUT_RDWR)
+
+    def __enter__(self) -> Relay:
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+        self.join()
+
+
+@every_strategy
+@pytest.mark.parametrize(("connections", "workers"), [(3, 2), (1, 2)])
+def test_no_strategy_opens_more_connections_than_it_may_and_all_keep_them_open(
+    quick_site: loneliest.Site, strategy: str, connections: int, workers: int
+) -> None:
+    with Relay(quick_site) as relay:
+        survey(
+            relay.url,
+            strategy,
+            n_countries=10,
+            connections=connections,
+            workers=workers,
+            compute="sorted",
+            parser="stdlib",
+        )
+    # The processes log in with one connection, and close it before they open their own.
+    assert 1 <= relay.most <= connections + (strategy == "processes")
+    assert relay.all <= connections + (strategy == "processes")
+
+
 RUN = """
 import sys
 from flowlab.workloads import loneliest
 url, strategy, folder = sys.argv[1:]
-call = loneliest.job(url, n_countries=24, workers=2, downloads=folder).strategies[strategy]
+call = loneliest.job(url, n_countries=24, workers=2, downloads=folder or None).strategies[strategy]
 print("begun", flush=True)
 call()
 """
 
 
-def start_run(site: loneliest.Site, strategy: str, folder: Path) -> subprocess.Popen[str]:
-    """Return a run in the middle of its work: some files are saved."""
+def start_run(site: loneliest.Site, strategy: str, folder: Path | None) -> subprocess.Popen[str]:
+    """Return a run in the middle of its work: some files are saved, in the folder or a temporary one."""
     run = subprocess.Popen(
-        [sys.executable, "-c", RUN, site.url, strategy, str(folder)],
+        [sys.executable, "-c", RUN, site.url, strategy, str(folder or "")],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0,
     )  # fmt: skip
     assert run.stdout
     assert run.stdout.readline() == "begun\n"
-    while not (folder.exists() and list(folder.glob("*.csv"))):
+    where = Path(os.environ.get("TMPDIR", "")) if folder is None else folder.parent
+    while not list(where.glob("*downloads*/*.csv")):
         assert run.poll() is None, run.stderr and run.stderr.read()
         time.sleep(0.01)
     return run
@@ -317,6 +381,20 @@ def test_ctrl_c_ends_a_run_with_complete_files_and_no_process(
     assert alive == []
     assert_complete(tmp_path / "downloads")
     assert not list((tmp_path / "downloads").glob(".*.part"))
+
+
+@posix
+@every_strategy
+def test_ctrl_c_leaves_nothing_of_an_unnamed_folder(
+    quick_site: loneliest.Site, strategy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with start_run(quick_site, strategy, None) as run:
+        os.killpg(run.pid, signal.SIGINT)
+        assert run.stderr
+        run.stderr.read()
+    assert run.returncode != 0
+    assert not list(tmp_path.glob("flowlab-downloads-*"))
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,8 @@ Cookies = dict[str, str]
 
 def survey(settings: Settings) -> Report:
     """Return the report; what travels to a worker is small: a country's code there, its finding back."""
-    with downloads_folder(settings.downloads) as folder, process_pool(settings.workers, __name__) as pool:
+    workers = min(settings.workers, settings.connections)
+    with downloads_folder(settings.downloads) as folder, process_pool(workers, __name__) as pool:
         with open_client(settings) as client:
             countries, cookies = log_in(client, settings), dict(client.cookies)
         work = partial(survey_country, settings=settings, cookies=cookies, folder=folder)
@@ -44,7 +45,6 @@ _CLIENTS: dict[str, httpx.Client] = {}
 def own_client(settings: Settings, cookies: Cookies) -> httpx.Client:
     """Return this worker's client, made on first use; its connection stays open between countries."""
     if settings.url not in _CLIENTS:
-        share = max(1, settings.connections // settings.workers)
-        _CLIENTS[settings.url] = open_client(settings, share)
+        _CLIENTS[settings.url] = open_client(settings, connections=1)  # it does one thing at a time
     _CLIENTS[settings.url].cookies.update(cookies)
     return _CLIENTS[settings.url]
