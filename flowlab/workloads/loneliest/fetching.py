@@ -56,7 +56,9 @@ def open_async_client(settings: Settings) -> httpx.AsyncClient:
 def _options(settings: Settings, connections: int) -> dict[str, Any]:
     return {
         "base_url": settings.url,
-        "limits": httpx.Limits(connections, connections, keepalive_expiry=60.0),
+        "limits": httpx.Limits(
+            max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=60.0
+        ),
         "timeout": TIMEOUT,
         "trust_env": False,
         # Reading certificates takes 16 ms a client, and plain http on the loopback interface has none to check.
