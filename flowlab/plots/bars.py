@@ -14,7 +14,16 @@ from flowlab.comparison.result import Comparison, StrategyRun
 from flowlab.errors import PlotError, SettingError, require
 from flowlab.plots.calls import shares, timed
 from flowlab.plots.chart import Chart, new_chart
-from flowlab.plots.theme import NARROW_IN, WIDE_IN, Theme, legend_above, new_figure, operation_colours
+from flowlab.plots.theme import (
+    NARROW_IN,
+    OTHER,
+    WIDE_IN,
+    Theme,
+    legend_above,
+    new_figure,
+    operation_colours,
+    shown_operations,
+)
 from flowlab.plots.wording import listing, percent, provenance, seconds
 
 if TYPE_CHECKING:
@@ -23,15 +32,18 @@ if TYPE_CHECKING:
 
     from flowlab.metrics import Record
 
-OUTSIDE, START = "outside calls", "start workers"
+OUTSIDE, START, ALL = "outside calls", "start workers", "all calls"
 KINDS = {
-    "computing": "",
-    "not divided": "",
-    "waiting": "/////",
-    "queue": "....",
-    "overhead": "xxxx",
-    "worker start": "\\\\\\\\\\",
+    "computing": ("", "solid computes"),
+    "not divided": ("", "pale is not known to compute or wait"),
+    "ready": ("....", "dotted is ready while others have the cores"),
+    "waiting": ("/////", "hatched waits"),
+    "queue": ("ooo", "ringed is queueing"),
+    "overhead": ("xxxx", "crossed is moving to and from workers"),
+    "worker start": ("\\\\\\\\\\", "hatched grey is starting workers"),
 }
+"""What time is spent on: its hatch, and how a caption explains it."""
+
 _OVERHEAD = ("transfer_ns", "deserialise_ns", "serialise_ns", "return_ns")
 
 
@@ -81,7 +93,7 @@ def breakdown(comparison: Comparison, *, parts: str = "calls", theme: str = "lig
     )
 
     def draw(look: Theme, small: bool) -> Figure:
-        return _figure(pieces, walls, look, small)
+        return _figure(_drawn(pieces), walls, look, small)
 
     return new_chart(
         draw, alt=_alt(pieces, walls), caption=_caption(comparison, pieces), data=frame, theme=theme, narrow=narrow
@@ -93,13 +105,13 @@ def _walls(comparison: Comparison, name: str) -> tuple[float, ...]:
 
 
 def _parts(run: StrategyRun, *, queue: bool) -> list[_Part]:
-    """Return the pieces of one bar: computing first, so that it lines up across strategies, waiting after it."""
+    """Return the pieces of one bar."""
     calls = [record for record in timed(run.records) if record.stage != "start"]
     divided = shares(calls)
     sums: dict[tuple[str, str], float] = {}
     for record in calls:
         share = divided[record.run, record.id]
-        kinds = {"computing": share.computing_ns, "waiting": share.waiting_ns}
+        kinds = {"computing": share.computing_ns, "ready": share.ready_ns, "waiting": share.waiting_ns}
         if share.computing_ns is None:
             kinds = {"not divided": share.own_ns}
         for kind, value_ns in kinds.items():
@@ -112,16 +124,34 @@ def _parts(run: StrategyRun, *, queue: bool) -> list[_Part]:
         sums |= _phases(calls)
     if run.start_s:
         sums[START, "worker start"] = run.start_s
-    order = {kind: place for place, kind in enumerate(KINDS)}
-    ordered = sorted(sums.items(), key=lambda item: (order[item[0][1]], item[0][0] == OUTSIDE))
-    return [_Part(run.strategy, operation, kind, value) for (operation, kind), value in ordered if value > 0]
+    return [_Part(run.strategy, operation, kind, value) for (operation, kind), value in sums.items() if value > 0]
 
 
 def _phases(calls: Sequence[Record]) -> dict[tuple[str, str], float]:
     """Return the time all calls together spent in the queue, and on their way to and from other processes."""
     queue = sum(record.queue_ns or 0 for record in calls)
     moving = sum(getattr(record, phase) or 0 for record in calls for phase in _OVERHEAD)
-    return {("all calls", "queue"): queue / 1e9, ("all calls", "overhead"): moving / 1e9}
+    return {(ALL, "queue"): queue / 1e9, (ALL, "overhead"): moving / 1e9}
+
+
+def _drawn(pieces: Sequence[_Part]) -> list[_Part]:
+    """Return the pieces as they are drawn: the least of too many operations as one, and the same order in every bar.
+
+    Computing comes first, so that it lines up across strategies.
+    """
+    times: dict[str, float] = {}
+    for piece in pieces:
+        times[piece.operation] = times.get(piece.operation, 0.0) + piece.time_s
+    shown = shown_operations(times)
+    sums: dict[tuple[str, str, str], float] = {}
+    for piece in pieces:
+        key = piece.strategy, shown[piece.operation], piece.kind
+        sums[key] = sums.get(key, 0.0) + piece.time_s
+    kinds, names = list(KINDS), list(dict.fromkeys(shown.values()))
+    last = {OTHER: len(names), OUTSIDE: len(names) + 1}
+    order = {name: last.get(name, place) for place, name in enumerate(names)}
+    drawn = [_Part(*key, time_s) for key, time_s in sums.items()]
+    return sorted(drawn, key=lambda piece: (kinds.index(piece.kind), order[piece.operation]))
 
 
 def _alt(pieces: Sequence[_Part], walls: Mapping[str, _Walls]) -> str:
@@ -140,20 +170,21 @@ def _alt(pieces: Sequence[_Part], walls: Mapping[str, _Walls]) -> str:
 
 
 def _caption(comparison: Comparison, pieces: Sequence[_Part]) -> str:
-    outside = ""
-    if any(p.operation == OUTSIDE for p in pieces):
-        outside = " Outside calls: CPU time of the run in no measured call (imports in workers, pools, the runtime)."
-    return (
-        "Bars: time of all calls added up, of the run of median wall time; solid computes, hatched waits. Diamond: "
-        "wall time of that run, small marks: of every repeat; a bar longer than it is work done at the same time."
-        f"{outside} {provenance(comparison)}"
-    )
+    present = {piece.kind for piece in pieces}
+    explained = listing([words for kind, (_, words) in KINDS.items() if kind in present])
+    said = [
+        f"Bars: time of all calls added up, of the run of median wall time: {explained}.",
+        "Diamond: wall time of that run, small marks: of every repeat; a bar longer than that is work done at once.",
+    ]
+    if any(piece.operation == OUTSIDE for piece in pieces):
+        said.append("Outside calls: CPU time of the run in no measured call (imports in workers, pools, the runtime).")
+    return " ".join([*said, provenance(comparison)])
 
 
 def _figure(pieces: Sequence[_Part], walls: Mapping[str, _Walls], theme: Theme, narrow: bool) -> Figure:
     names = list(walls)
     colours = operation_colours(p.operation for p in pieces)
-    height_in = (1.9 if narrow else 1.2) + 0.46 * len(names)
+    height_in = 0.65 + 0.46 * len(names)
     figure = new_figure(theme, NARROW_IN if narrow else WIDE_IN, height_in)
     ax = figure.subplots()
     for row, name in enumerate(names):
@@ -202,7 +233,7 @@ def _bar(ax: Axes, row: int, left: float, piece: _Part, colour: str, theme: Them
         color=face,
         edgecolor=edge,
         linewidth=0.5,
-        hatch=KINDS[piece.kind],
+        hatch=KINDS[piece.kind][0],
         zorder=3,
     )
 
@@ -213,21 +244,11 @@ def _legend(figure: Figure, colours: Mapping[str, str], pieces: Sequence[_Part],
     handles = [
         patches.Patch(facecolor=theme.colour(colour), edgecolor=theme.ink, linewidth=0.5, label=name)
         for name, colour in colours.items()
-        if name not in (START, "all calls")
+        if name not in (START, ALL)
     ]
     for kind in [kind for kind in KINDS if any(p.kind == kind for p in pieces)]:
         face = theme.muted if kind == "computing" else theme.tint(theme.muted)
-        handles.append(patches.Patch(facecolor=face, edgecolor=theme.muted, hatch=KINDS[kind], label=kind))
-    handles.append(
-        lines.Line2D(
-            [],
-            [],
-            linestyle="none",
-            marker="D",
-            color=theme.paper,
-            markeredgecolor=theme.ink,
-            markeredgewidth=1.5,
-            label="wall time",
-        )
-    )
+        handles.append(patches.Patch(facecolor=face, edgecolor=theme.muted, hatch=KINDS[kind][0], label=kind))
+    edge = {"color": theme.paper, "markeredgecolor": theme.ink, "markeredgewidth": 1.5}
+    handles.append(lines.Line2D([], [], linestyle="none", marker="D", label="wall time", **edge))
     legend_above(figure, handles, 3 if narrow else 7)

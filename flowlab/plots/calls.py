@@ -49,15 +49,17 @@ class Share:
     Attributes:
         own_ns: Time from start to end that no nested call covers.
         computing_ns: CPU time within it; None where it was not measured.
+        ready_ns: Time it could have computed while others had the cores; None where it was not measured.
     """
 
     own_ns: int
     computing_ns: int | None
+    ready_ns: int | None = None
 
     @property
     def waiting_ns(self) -> int | None:
-        """What of it was not computing: network, locks, the interpreter lock, a busy machine."""
-        return None if self.computing_ns is None else self.own_ns - self.computing_ns
+        """What of it was neither computing nor known to be ready: network, locks, the interpreter lock."""
+        return None if self.computing_ns is None else self.own_ns - self.computing_ns - (self.ready_ns or 0)
 
 
 def timed(records: Iterable[Record]) -> list[Record]:
@@ -68,9 +70,7 @@ def timed(records: Iterable[Record]) -> list[Record]:
 
 def arranged(records: Iterable[Record]) -> tuple[list[Group], list[Slot]]:
     """Return a lane for every call: one lane a worker (process and thread), more where its coroutines overlap."""
-    workers: dict[_Worker, list[Record]] = defaultdict(list)
-    for record in timed(records):
-        workers[record.host, record.pid, record.tid].append(record)
+    workers = _workers(timed(records))
     labels = _labels(workers)
     workers = dict(sorted(workers.items(), key=lambda item: labels[item[0]].partition(" ")[0] == "process"))
     groups, slots = [], []
@@ -82,6 +82,21 @@ def arranged(records: Iterable[Record]) -> tuple[list[Group], list[Slot]]:
         slots += placed
         first = last + 1
     return groups, slots
+
+
+def _workers(calls: Sequence[Record]) -> dict[_Worker, list[Record]]:
+    """Return the calls of each worker, in the order in which workers appear.
+
+    A host or process that was not recorded is taken to be that of the other calls of the same thread.
+    """
+    hosts = {call.host for call in calls if call.host is not None}
+    host = hosts.pop() if len(hosts) == 1 else None
+    pids = {call.tid: call.pid for call in calls if call.pid is not None}
+    workers: dict[_Worker, list[Record]] = defaultdict(list)
+    for call in calls:
+        pid = pids.get(call.tid) if call.pid is None else call.pid
+        workers[call.host or host, pid, call.tid].append(call)
+    return workers
 
 
 def _lanes(calls: Sequence[Record], first: int) -> list[Slot]:
@@ -152,7 +167,13 @@ def shares(records: Iterable[Record]) -> dict[tuple[str, int], Share]:
 def _share(record: Record, children: Sequence[Record]) -> Share:
     own = (record.wall_ns or 0) - _covered(record, children)
     cpu = record.cpu_ns if record.cpu_self_ns is None else record.cpu_self_ns
-    return Share(own, None if cpu is None else max(0, min(cpu, own)))
+    if cpu is None:
+        return Share(own, None)
+    computing = max(0, min(cpu, own))
+    if record.runqueue_ns is None:
+        return Share(own, computing)
+    ready = record.runqueue_ns - sum(child.runqueue_ns or 0 for child in children)
+    return Share(own, computing, max(0, min(ready, own - computing)))
 
 
 def _covered(record: Record, children: Sequence[Record]) -> int:

@@ -284,7 +284,7 @@ def _requests_alt(curves: Sequence[_Curve], y: str, single: bool) -> str:
 def _requests_figure(
     curves: Sequence[_Curve], labels: tuple[str, str], scale: float, theme: Theme, narrow: bool
 ) -> Figure:
-    figure = new_figure(theme, NARROW_IN if narrow else WIDE_IN, 3.9 if narrow else 4.2)
+    figure = new_figure(theme, NARROW_IN if narrow else WIDE_IN, 3.4 if narrow else 3.9)
     ax = figure.subplots()
     looks = strategy_looks(dict.fromkeys(c.strategy for c in curves))
     for curve in sorted(curves, key=lambda c: c.shown):

@@ -9,7 +9,7 @@ come.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -93,14 +93,19 @@ _SPARE_LOOKS = (
 
 OPERATION_COLOURS = {
     "log in": YELLOW,
-    "index": PURPLE,
     "download": SKY,
     "parse": ORANGE,
     "compute": VERMILLION,
     "save": GREEN,
+    "check": PURPLE,
+    "report": BLUE,
+    "other": BLACK,
     "start workers": GREY,
     "outside calls": GREY,
+    "all calls": GREY,
 }
+MOST_OPERATIONS = 8
+OTHER = "other"
 _SPARE_COLOURS = (BLUE, PURPLE, GREEN, SKY, ORANGE, VERMILLION, YELLOW, BLACK)
 
 
@@ -126,6 +131,19 @@ def operation_colours(names: Iterable[str]) -> dict[str, str]:
     taken = {OPERATION_COLOURS[name] for name in names if name in OPERATION_COLOURS}
     spare = sorted(_SPARE_COLOURS, key=lambda colour: colour in taken)
     return _dealt(names, OPERATION_COLOURS, tuple(spare))
+
+
+def shown_operations(times: Mapping[str, float]) -> dict[str, str]:
+    """Return under which name each operation is drawn: its own, or "other" for the least of too many.
+
+    Args:
+        times: Operation to the time spent in it, in the order in which they appear.
+    """
+    coloured = [name for name in times if OPERATION_COLOURS.get(name) != GREY]
+    if len(coloured) <= MOST_OPERATIONS:
+        return {name: name for name in times}
+    least = sorted(coloured, key=lambda name: -times[name])[MOST_OPERATIONS - 1 :]
+    return {name: OTHER if name in least else name for name in times}
 
 
 def _dealt(names: Iterable[str], fixed: dict[str, Any], spare: tuple[Any, ...]) -> dict[str, Any]:
@@ -220,16 +238,32 @@ def new_figure(theme: Theme, width_in: float, height_in: float) -> Figure:
     return figure
 
 
-def legend_above(figure: Figure, handles: Sequence[Any], columns: int, *, length: float = 1.6) -> None:
-    """Put a legend above the axes, in rows of at most `columns`, to be read row by row."""
-    rows = -(-len(handles) // columns)
-    columns = -(-len(handles) // rows)
+def legend_above(figure: Figure, handles: Sequence[Any], most: int, *, length: float = 1.6) -> None:
+    """Put a legend above the axes, to be read row by row, and make the figure higher by it.
+
+    Args:
+        figure: Its height so far is that of the axes.
+        handles: What the legend explains, in reading order.
+        most: How many columns there may be; fewer where they would not fit.
+        length: Length of a sample, in letters.
+    """
+    for columns in range(most, 0, -1):
+        rows = -(-len(handles) // columns)
+        legend = _legend(figure, handles, rows, -(-len(handles) // rows), length)
+        extent = legend.get_window_extent()
+        if extent.width <= figure.bbox.width or columns == 1:
+            figure.set_figheight(figure.get_figheight() + extent.height / figure.dpi)
+            return
+        legend.remove()
+
+
+def _legend(figure: Figure, handles: Sequence[Any], rows: int, columns: int, length: float) -> Any:
     blank = require("matplotlib.lines", extra="demo", why="to draw a figure").Line2D(
         [], [], linestyle="none", label=" "
     )
     padded = [*handles, *[blank] * (rows * columns - len(handles))]
     ordered = [padded[row * columns + column] for column in range(columns) for row in range(rows)]
-    figure.legend(
+    return figure.legend(
         handles=ordered, loc="outside upper left", ncols=columns, columnspacing=1.1, handlelength=length,
         handletextpad=0.6, borderaxespad=0.1,
     )  # fmt: skip

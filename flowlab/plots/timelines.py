@@ -14,7 +14,16 @@ from flowlab.comparison.result import Comparison, StrategyRun
 from flowlab.errors import PlotError, require
 from flowlab.plots.calls import Group, Share, Slot, arranged, shares
 from flowlab.plots.chart import Chart, new_chart
-from flowlab.plots.theme import NARROW_IN, WIDE_IN, Theme, legend_above, new_figure, operation_colours
+from flowlab.plots.theme import (
+    NARROW_IN,
+    OTHER,
+    WIDE_IN,
+    Theme,
+    legend_above,
+    new_figure,
+    operation_colours,
+    shown_operations,
+)
 from flowlab.plots.wording import counted, listing, percent, provenance, seconds
 
 if TYPE_CHECKING:
@@ -66,7 +75,7 @@ def timeline(
         PlotError: There is no call to draw.
     """
     panels = _panels(source)
-    operations = operation_colours(slot.record.operation for panel in panels for slot in panel.slots)
+    operations = _colours(panels)
     end_s = until_s or max(panel.wall_s for panel in panels)
     frame = require("pandas", extra="demo", why="to keep a figure's data").DataFrame(
         [row for panel in panels for row in _rows(panel)]
@@ -77,7 +86,8 @@ def timeline(
 
     caption = (
         "Bars: calls, one lane a worker; the solid part of a bar's height is the share of the call spent computing, "
-        f"the hatched part the share spent waiting; x: a failed call. {provenance(source)}"
+        f"the hatched part the share spent waiting (for the network, a lock or a core); x: a failed call. "
+        f"{provenance(source)}"
     )
     return new_chart(draw, alt=_alt(panels), caption=caption, data=frame, theme=theme, narrow=narrow)
 
@@ -110,6 +120,18 @@ def _panel(run: Any) -> _Panel | None:
     return _Panel(str(name), start_ns, wall_s, tuple(groups), tuple(slots), shares(records))
 
 
+def _colours(panels: Sequence[_Panel]) -> dict[str, tuple[str, str]]:
+    """Return for every operation the name it is drawn under, and its colour."""
+    times: dict[str, float] = {}
+    for panel in panels:
+        for slot in panel.slots:
+            name = slot.record.operation
+            times[name] = times.get(name, 0.0) + _share(panel, slot).own_ns
+    shown = shown_operations(times)
+    colours = operation_colours(sorted(shown.values(), key=OTHER.__eq__))
+    return {operation: (name, colours[name]) for operation, name in shown.items()}
+
+
 def _rows(panel: _Panel) -> list[dict[str, object]]:
     labels = {lane: group.label for group in panel.groups for lane in range(group.first, group.last + 1)}
     return [
@@ -123,6 +145,7 @@ def _rows(panel: _Panel) -> list[dict[str, object]]:
             "start_s": _since(panel, slot.record.started_ns),
             "end_s": _since(panel, slot.record.ended_ns),
             "computing_s": _in_s(_share(panel, slot).computing_ns),
+            "ready_s": _in_s(_share(panel, slot).ready_ns),
             "waiting_s": _in_s(_share(panel, slot).waiting_ns),
         }
         for slot in panel.slots
@@ -155,12 +178,11 @@ def _alt(panels: Sequence[_Panel]) -> str:
 
 
 def _figure(
-    panels: Sequence[_Panel], operations: Mapping[str, str], end_s: float, theme: Theme, narrow: bool
+    panels: Sequence[_Panel], operations: Mapping[str, tuple[str, str]], end_s: float, theme: Theme, narrow: bool
 ) -> Figure:
     lanes = [panel.lanes for panel in panels]
     lane_in = LANE_IN if sum(lanes) > 12 else 2 * LANE_IN
-    legend_in = 0.62 if not narrow else 1.05
-    height_in = legend_in + 0.55 + sum(max(lane_in * each, 0.2) for each in lanes) + 0.34 * len(panels)
+    height_in = 0.55 + sum(max(lane_in * each, 0.2) for each in lanes) + 0.34 * len(panels)
     figure = new_figure(theme, NARROW_IN if narrow else WIDE_IN, height_in)
     axes = figure.subplots(
         len(panels), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": [max(n, 1.4) for n in lanes]}
@@ -173,11 +195,13 @@ def _figure(
     return figure
 
 
-def _draw_panel(ax: Axes, panel: _Panel, operations: Mapping[str, str], theme: Theme, *, titled: bool) -> None:
+def _draw_panel(
+    ax: Axes, panel: _Panel, operations: Mapping[str, tuple[str, str]], theme: Theme, *, titled: bool
+) -> None:
     if titled:
         ax.set_title(f"{panel.name}, {seconds(panel.wall_s)}", pad=3)
     ax.axvline(panel.wall_s, color=theme.muted, linewidth=1, linestyle=":")
-    for operation, colour in operations.items():
+    for operation, (_, colour) in operations.items():
         mine = [slot for slot in panel.slots if slot.record.operation == operation]
         for depth in {slot.depth for slot in mine}:
             _bars(ax, panel, [slot for slot in mine if slot.depth == depth], colour, theme)
@@ -237,11 +261,11 @@ def _boxes(ax: Axes, boxes: Sequence[_Box], face: str, edge: str, hatch: str, zo
     ax.add_artist(shape)
 
 
-def _legend(figure: Figure, operations: Mapping[str, str], theme: Theme, narrow: bool) -> None:
+def _legend(figure: Figure, operations: Mapping[str, tuple[str, str]], theme: Theme, narrow: bool) -> None:
     patches = require("matplotlib.patches", extra="demo", why="to draw a figure")
     handles = [
-        patches.Patch(facecolor=theme.colour(c), edgecolor=theme.ink, linewidth=0.5, label=name)
-        for name, c in operations.items()
+        patches.Patch(facecolor=theme.colour(colour), edgecolor=theme.ink, linewidth=0.5, label=name)
+        for name, colour in sorted(dict(operations.values()).items(), key=lambda item: item[0] == OTHER)
     ]
     handles += [
         patches.Patch(facecolor=theme.muted, edgecolor=theme.muted, label="computing"),

@@ -86,3 +86,17 @@ def test_workers_are_named_by_what_they_are(call: Call) -> None:
     assert [(group.label, group.last - group.first + 1) for group in groups] == [
         ("thread 1", 1), ("main", 1), ("event loop", 3), ("process 1", 1), ("process 2", 1),
     ]  # fmt: skip
+
+
+def test_time_ready_for_a_core_is_told_from_waiting(call: Call) -> None:
+    outer = call("survey", 0, 10, 2, runqueue_ns=3_000_000)
+    inner = call("parse", 1, 5, 1, parent=outer.id, runqueue_ns=1_000_000)
+    found = shares([outer, inner])
+    share = found["r", outer.id]
+    assert (share.own_ns, share.computing_ns, share.ready_ns, share.waiting_ns) == (6e6, 2e6, 2e6, 2e6)
+
+
+def test_a_host_or_process_that_was_not_recorded_is_that_of_the_same_thread(call: Call) -> None:
+    records = [call("a", 0, 1), call("b", 1, 2, host=None, pid=None), call("c", 2, 3, host=None)]
+    groups, _ = arranged(records)
+    assert [group.label for group in groups] == ["main"]

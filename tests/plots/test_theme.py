@@ -5,7 +5,15 @@ import re
 import pytest
 
 from flowlab.errors import SettingError
-from flowlab.plots.theme import STRATEGY_LOOKS, THEMES, operation_colours, strategy_looks, theme_named, translation
+from flowlab.plots.theme import (
+    STRATEGY_LOOKS,
+    THEMES,
+    operation_colours,
+    shown_operations,
+    strategy_looks,
+    theme_named,
+    translation,
+)
 
 
 def luminance(colour: str) -> float:
@@ -59,3 +67,18 @@ def test_tints_stay_apart_so_that_a_picture_can_change_its_theme(name: str) -> N
 def test_an_unknown_theme_is_refused_with_the_choices() -> None:
     with pytest.raises(SettingError, match="light, dark"):
         theme_named("sepia")
+
+
+def test_of_too_many_operations_the_least_are_drawn_as_one() -> None:
+    times = {f"step {place}": 10.0 - place for place in range(9)} | {"start workers": 0.0}
+    shown = shown_operations(times)
+    assert [name for name, drawn in shown.items() if drawn == "other"] == ["step 7", "step 8"]
+    assert shown["start workers"] == "start workers"
+    colours = operation_colours(shown.values())
+    assert len(set(colours.values())) == len(colours)
+
+
+def test_as_many_operations_as_there_are_colours_keep_their_names() -> None:
+    times = dict.fromkeys(["download", "parse", "compute", *"abcde"], 1.0)
+    assert shown_operations(times) == {name: name for name in times}
+    assert len(set(operation_colours(times).values())) == 8
