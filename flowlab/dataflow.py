@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from flowlab.errors import FlowError
@@ -11,6 +12,7 @@ from flowlab.graph.operation import PLACES
 
 if TYPE_CHECKING:
     from flowlab.planning import Plan
+    from flowlab.run.late import Started
     from flowlab.run.result import Run
 
 Inputs = Mapping[str, Any]
@@ -124,6 +126,78 @@ class DataFlow:
 
         return stream(self, source, outputs, limit, ordered, _settings(executor, workers, strict))
 
+    def start(
+        self, inputs: Inputs | None = None, outputs: Iterable[str] | None = None, *, executor: str | None = None,
+        workers: int | None = None, strict: bool = True,
+    ) -> Started:  # fmt: skip
+        """Start a run that takes late inputs: `with flow.start(inputs) as run: run.add(name, value)`."""
+        from flowlab.run.late import Started
+
+        return Started(self, inputs, outputs, _settings(executor, workers, strict))
+
+    # other flows
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """The operations, in the order given; `fl.DataFlow(*one.operations, *other.operations)` merges flows."""
+        return tuple(self.graph.operations.values())
+
+    @property
+    def definitions(self) -> tuple[Definition, ...]:
+        """The definitions that say more than a name."""
+        return tuple(found for name, found in self.graph.definitions.items() if found != Definition(name))
+
+    def sub(self, inputs: Iterable[str] | None = None, outputs: Iterable[str] | None = None, name: str | None = None) -> DataFlow:
+        """The part of the flow that leads from the inputs to the outputs, alternatives included.
+
+        Raises:
+            FlowError: A name is unknown, or nothing leads there.
+        """
+        from flowlab.planning import part
+
+        given, wanted = self._names(inputs or (), outputs)
+        names = part(self.graph, None if inputs is None else given, wanted)
+        if not names:
+            raise FlowError(f"nothing in flow {self.name!r} leads from these inputs to these outputs")
+        operations = [self.graph.operations[found] for found in self.graph.operations if found in names]
+        known = {d for operation in operations for d in (*operation.takes, *operation.makes, *operation.when)}
+        return DataFlow(*operations, name=name or self.name, definitions=[d for d in self.definitions if d.name in known])
+
+    def as_operation(
+        self, name: str | None = None, inputs: Mapping[str, str] | None = None, outputs: Mapping[str, str] | None = None,
+        **settings: Any,
+    ) -> Operation:  # fmt: skip
+        """The flow as one operation of another flow.
+
+        Args:
+            name: The operation's name; the flow's if None.
+            inputs: The other flow's names for this flow's inputs; their own if left out.
+            outputs: The other flow's names for what it makes; what nothing in this flow takes, if None.
+            settings: weight, when, stage, retries, backoff_s, timeout_s, on_error, workers.
+        """
+        from flowlab.run.nested import nested_operation
+
+        return nested_operation(self, name or self.name, inputs, outputs, settings)
+
+    def configured(self, settings: Mapping[str, Mapping[str, Any]] | str | PathLike[str]) -> DataFlow:
+        """A copy with other settings of operations, by name, or from a TOML file with a table an operation.
+
+        Raises:
+            FlowError: An operation or setting is unknown.
+        """
+        if isinstance(settings, (str, PathLike)):
+            import tomllib
+
+            with open(settings, "rb") as file:
+                settings = tomllib.load(file)
+        for name in settings:
+            if name not in self.graph.operations:
+                from flowlab.graph.names import nearest
+
+                raise FlowError(f"flow {self.name!r} has no operation {name!r}{nearest(name, self.graph.operations)}")
+        operations = [o.configured(**settings[o.name]) if o.name in settings else o for o in self.operations]
+        return DataFlow(*operations, name=self.name, definitions=self.definitions)
+
     # drawing
 
     def mermaid(self) -> str:
@@ -161,7 +235,7 @@ def _as_operation(flow: str, item: Any) -> Operation:
     if isinstance(item, Operation):
         return item
     if isinstance(item, DataFlow):
-        raise FlowError(f"flow {flow!r}: say how the flow {item.name!r} is used, flow.as_operation('name')")
+        return item.as_operation()
     if callable(item):
         name = getattr(item, "__name__", type(item).__name__)
         raise FlowError(f"flow {flow!r} got the plain function {name!r}: decorate it with fl.operation")

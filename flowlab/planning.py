@@ -293,6 +293,32 @@ class _Search:
         return tuple(name for name in self.done if name in found), spare
 
 
+def part(graph: Graph, have: Iterable[str] | None, wanted: Iterable[str] | None) -> set[str]:
+    """The names of the operations that can lead from what we have to what is wanted.
+
+    Args:
+        graph: The flow's graph.
+        have: Names that are given, and not made any more; None for whatever nothing makes.
+        wanted: Names requested; None for everything.
+    """
+    given = set(have) if have is not None else {name for name in graph.definitions if not graph.makers.get(name)}
+    search = _Search(graph, frozenset(given), weight, frozenset())
+    search.reach()
+    found: set[str] = set()
+    todo = list(wanted) if wanted is not None else [d for name in search.reachable for d in graph.operations[name].makes]
+    seen: set[str] = set()
+    while todo:
+        name = todo.pop()
+        if name in seen or (name in given and not graph.many(name)):
+            continue
+        seen.add(name)
+        for maker in graph.makers.get(name, ()):
+            if maker in search.reachable:
+                found.add(maker)
+                todo.extend((*graph.operations[maker].takes, *graph.operations[maker].when))
+    return found
+
+
 def explain_unreachable(graph: Graph, name: str, given: Iterable[str]) -> str:
     """Say in one sentence why nothing makes a definition, and the way out."""
     makers = graph.makers.get(name, ())

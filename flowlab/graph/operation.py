@@ -168,6 +168,8 @@ def _make(
     while getattr(function, "__flowlab_measured__", False):
         function = function.__wrapped__  # type: ignore[attr-defined]
     title = name or getattr(function, "__name__", None) or getattr(getattr(function, "func", None), "__name__", None)
+    if title == "<lambda>" and isinstance(outputs, str):
+        title = outputs
     if not title:
         raise FlowError(f"a {type(function).__name__} has no name: give the operation one, name='...'")
     parameters, defaults, named, kind = signature(function, title)

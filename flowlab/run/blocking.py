@@ -41,6 +41,7 @@ def _here(start: Start) -> Any:
             return True
 
         watch.calm = calm
+        watch.stop = lambda: main and main[0].cancel()
         try:
             return runner.run(begin())
         except asyncio.CancelledError:

@@ -14,6 +14,7 @@ class Interrupts:
 
     Attributes:
         hit: The user did.
+        stop: Stops the event loop's driver in its own way, cleanup first.
         in_body: Says whether an operation's body runs on the interrupted thread, where only an exception stops it.
         calm: Called instead of raising, if it is set: the event loop's driver stops in its own way.
     """
@@ -21,6 +22,7 @@ class Interrupts:
     def __init__(self) -> None:
         self.hit = False
         self.calm: Callable[[], bool] | None = None
+        self.stop: Callable[[], object] | None = None
         self.known = False
         self.in_body: Callable[[], bool] = bool
 

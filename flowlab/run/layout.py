@@ -50,6 +50,7 @@ class Node:
     simple: bool = False
     late: bool = False
     trigger: int = -1
+    nested: bool = False
     dormant: bool = False
 
 

@@ -58,15 +58,14 @@ class Loop(Places):
         state = context.state
         self.states[state] = context
         try:
-            state.begin(inputs)
             if context.late:
                 state.hold(context.late, 1)
+            state.begin(inputs)
             await self._until_idle(context)
             while state.advance():
                 await self._until_idle(context)
         finally:
-            self.abort(context)
-            await asyncio.shield(self._clean(context))
+            await asyncio.shield(self._clean(context, self.abort(context)))
             self.states.pop(state, None)
 
     async def _until_idle(self, context: Context) -> None:
@@ -74,7 +73,9 @@ class Loop(Places):
         self.pump(context)
         await future
 
-    async def _clean(self, context: Context) -> None:
+    async def _clean(self, context: Context, stopping: list[asyncio.Task[None]]) -> None:
+        if stopping:
+            await asyncio.wait(stopping)
         calls = cleanup(context.state)
         if calls:
             context.state.ready.clear()
@@ -83,11 +84,13 @@ class Loop(Places):
         await self.close_resources(context)
         self.idle.pop(context, None)
 
-    def abort(self, context: Context) -> None:
-        """Stop what a context still runs or waits for; nothing if it is done."""
+    def abort(self, context: Context) -> list[asyncio.Task[None]]:
+        """Stop what a context still runs or waits for, nothing if it is done; the tasks that are about to end."""
         state = context.state
+        context.waits = False
         if not (context.open or state.parked or state.ready):
-            return
+            return []
+        stopping = []
         context.era += 1
         context.open = 0
         state.ready.clear()
@@ -101,10 +104,12 @@ class Loop(Places):
             runner = call.task if isinstance(call.task, asyncio.Task) else None
             if runner is not None and runner is not asyncio.current_task():
                 runner.cancel()
+                stopping.append(runner)
         for number, element in list(state.parked):
             state.parked.pop((number, element))
             self.locks.free((state, number, element))
         context.calls.clear()
+        return stopping
 
     def pump(self, context: Context) -> None:
         """Start what the context's state says may start."""
@@ -161,7 +166,6 @@ class Loop(Places):
     # sub-flows and elements
 
     async def _nested(self, call: Pending) -> Any:
-        call.task = asyncio.current_task()
         return await call.node.operation.inner.run(self, call)
 
     def _element(self, call: Pending, item: Any) -> None:

@@ -86,7 +86,10 @@ class Places:
             result = call.handler.call(call.arguments)
         except BaseException as raised:
             if self.interrupts.own(raised):
-                raise
+                if self.interrupts.stop is None:
+                    raise
+                self.interrupts.stop()
+                return
             error = raised
         finally:
             self.in_body = False
@@ -128,6 +131,7 @@ class Places:
         operation = call.node.operation
         error: BaseException | None = None
         result: Any = None
+        call.task = asyncio.current_task()
         started = self.clock()
         try:
             if operation.timeout_s is None:

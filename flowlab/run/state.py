@@ -126,7 +126,7 @@ class State(Network):
                 self._emit(node, element, place, item)
         else:
             for number, value in zip(node.outs, values, strict=True):
-                if number < 0:
+                if number < 0 or (node.nested and element in self.cells[number]):
                     continue
                 slot = self.slots[number]
                 if slot.own >= 0:

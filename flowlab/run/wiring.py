@@ -208,6 +208,7 @@ class _Builder:
             outs.append(self._slot(output) if name in chosen and same else -1)
             live.append(outs[-1] >= 0)
         node.outs, node.live = tuple(outs), tuple(live)
+        node.nested = operation.inner is not None
         node.late = operation.stage == "output"
         node.plain = (
             shape == ROOT and not node.collects and node.axis < 0 and not constants and operation.kind == "function"

@@ -1,0 +1,167 @@
+"""Streams: a context for each item of a source that may be endless, with a bounded number in flight."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Any
+
+from flowlab.errors import FlowError
+from flowlab.run.context import Context, run_name
+from flowlab.run.loop import Loop
+from flowlab.run.result import Run
+from flowlab.run.session import Prepared, Settings, finish, given_values, prepare
+
+_END = object()
+
+
+class Source:
+    """Items one by one, from an iterable or an async iterable."""
+
+    def __init__(self, source: Any) -> None:
+        if hasattr(source, "__aiter__"):
+            self.iterator = aiter(source)
+            self.plain = False
+        elif hasattr(source, "__iter__"):
+            self.iterator = iter(source)
+            self.plain = True
+        else:
+            raise FlowError(f"a stream's source is an iterable or async iterable of inputs, not a {type(source).__name__}")
+        self.asked: asyncio.Task[Any] | None = None
+        self.ended = False
+        self.error: BaseException | None = None
+
+    def next(self) -> Any:
+        """The next item of a plain source; _END after the last."""
+        try:
+            return next(self.iterator)
+        except StopIteration:
+            self.ended = True
+        except Exception as error:
+            self.ended = True
+            self.error = error
+        return _END
+
+    def ask(self) -> asyncio.Task[Any]:
+        """A task that brings the next item of an async source."""
+        if self.asked is None:
+            self.asked = asyncio.ensure_future(self._bring())
+        return self.asked
+
+    async def _bring(self) -> Any:
+        try:
+            return await anext(self.iterator)
+        except StopAsyncIteration:
+            self.ended = True
+        except Exception as error:
+            self.ended = True
+            self.error = error
+        return _END
+
+    async def close(self) -> None:
+        """Let go of the source."""
+        if self.asked is not None and not self.asked.done():
+            self.asked.cancel()
+            await asyncio.wait([self.asked])
+        close = getattr(self.iterator, "aclose", None)
+        if close is not None:
+            await close()
+            return
+        close = getattr(self.iterator, "close", None)
+        if close is not None:
+            close()
+
+
+class Stream:
+    """The contexts of one stream that are in flight."""
+
+    def __init__(self, flow: Any, outputs: Any, limit: int, ordered: bool, settings: Settings) -> None:
+        self.flow = flow
+        self.outputs = outputs
+        self.limit = limit
+        self.ordered = ordered
+        self.settings = settings
+        self.name = run_name()
+        self.count = 0
+        self.driver: Loop | None = None
+        self.flying: deque[asyncio.Task[Run]] = deque()
+        self.finished: deque[asyncio.Task[Run]] = deque()
+
+    def launch(self, item: Any) -> None:
+        """Start a context for an item."""
+        prepared = prepare(self.flow, item, self.outputs)
+        values = given_values(prepared, item)
+        if self.driver is None:
+            self.driver = Loop(prepared.place(self.settings), self.settings.workers)
+        task = asyncio.create_task(self._one(prepared, values, self.count))
+        self.flying.append(task)
+        if not self.ordered:
+            task.add_done_callback(self.finished.append)
+        self.count += 1
+
+    async def _one(self, prepared: Prepared, values: Any, number: int) -> Run:
+        driver = self.driver
+        assert driver is not None
+        context = Context(prepared.layout, prepared.handlers, self.name, number, threading.get_native_id(), driver.locks)
+        await driver.run(context, values)
+        if number == 0:
+            context.log.rows.extend(driver.start_rows())
+        return context.result()
+
+    def landed(self) -> asyncio.Task[Run] | None:
+        """A finished context that may be handed out now."""
+        if self.ordered:
+            return self.flying.popleft() if self.flying and self.flying[0].done() else None
+        if not self.finished:
+            return None
+        task = self.finished.popleft()
+        self.flying.remove(task)
+        return task
+
+    async def close(self) -> None:
+        """Stop what is in flight."""
+        for task in self.flying:
+            task.cancel()
+        if self.flying:
+            await asyncio.wait(self.flying)
+        if self.driver is not None:
+            await self.driver.close()
+
+
+async def stream(
+    flow: Any, source: Any, outputs: Any, limit: int, ordered: bool, settings: Settings
+) -> AsyncIterator[Run]:
+    """Yield a run for each item of the source, at most `limit` in flight."""
+    if limit < 1:
+        raise FlowError("limit is at least 1")
+    outputs = outputs if outputs is None or isinstance(outputs, str) else tuple(outputs)
+    items = Source(source)
+    flight = Stream(flow, outputs, limit, ordered, settings)
+    try:
+        while True:
+            while items.plain and not items.ended and len(flight.flying) < limit:
+                item = items.next()
+                if item is not _END:
+                    flight.launch(item)
+            asked = None if items.plain or items.ended or len(flight.flying) >= limit else items.ask()
+            task = flight.landed()
+            if task is not None:
+                yield finish(task.result(), outputs, settings)
+                continue
+            waiting: list[Any] = list(flight.flying)
+            if asked is not None:
+                waiting.append(asked)
+            if not waiting:
+                break
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if asked is not None and asked.done():
+                items.asked = None
+                if asked.result() is not _END:
+                    flight.launch(asked.result())
+        if items.error is not None:
+            raise items.error
+    finally:
+        await flight.close()
+        await items.close()

@@ -1,0 +1,245 @@
+"""Streams: bounded, ordered or not, ending early or never, failing at either end."""
+
+import asyncio
+import itertools
+from contextlib import aclosing
+
+import pytest
+
+from flowlab.dataflow import DataFlow
+from flowlab.errors import FlowError, RunError
+from flowlab.graph import Definition, operation, resource
+
+EXECUTORS = ["inline", "asyncio", "threads", "processes"]
+every = pytest.mark.parametrize("executor", [None, *EXECUTORS])
+
+
+def triple(x):
+    return 3 * x
+
+
+FLOW = DataFlow(operation(outputs="y")(triple), operation(outputs="z")(lambda y: y + 1))
+
+
+def collect(stream, count=None):
+    async def main():
+        found = []
+        async with aclosing(stream) as runs:
+            async for run in runs:
+                found.append(run)
+                if count is not None and len(found) == count:
+                    break
+        return found
+
+    return asyncio.run(main())
+
+
+async def items(count, seen=None):
+    for i in range(count):
+        if seen is not None:
+            seen.append(i)
+        yield {"x": i}
+
+
+@every
+@pytest.mark.parametrize("source", ["list", "generator", "async"])
+def test_a_stream_gives_a_run_an_item_in_order(executor, source):
+    made = {"list": lambda: [{"x": i} for i in range(70)], "generator": lambda: ({"x": i} for i in range(70)), "async": lambda: items(70)}
+    runs = collect(FLOW.stream(made[source](), ["z"], executor=executor, limit=8))
+    assert [run["z"] for run in runs] == [3 * i + 1 for i in range(70)]
+
+
+@every
+def test_a_stream_without_order_gives_all(executor):
+    runs = collect(FLOW.stream(items(30), ["z"], executor=executor, ordered=False))
+    assert sorted(run["z"] for run in runs) == [3 * i + 1 for i in range(30)]
+
+
+def test_without_order_a_fast_item_overtakes_a_slow_one():
+    gate = asyncio.Event()
+
+    async def wait(x):
+        if x == 0:
+            await gate.wait()
+        else:
+            gate.set()
+        return x
+
+    runs = collect(DataFlow(operation(outputs="y")(wait)).stream(items(2), ordered=False, limit=2))
+    assert [run["y"] for run in runs] == [1, 0]
+
+
+@pytest.mark.parametrize("limit", [1, 5])
+def test_at_most_limit_items_are_in_flight(limit):
+    active, most = [0], [0]
+
+    async def step(x):
+        active[0] += 1
+        most[0] = max(most[0], active[0])
+        for _ in range(50):
+            await asyncio.sleep(0)
+        active[0] -= 1
+
+    collect(DataFlow(operation(outputs="y")(step)).stream(items(40), limit=limit))
+    assert most[0] == limit
+
+
+@every
+def test_a_slow_consumer_holds_the_source_back(executor):
+    seen = []
+    collect(FLOW.stream(items(10**9, seen), ["z"], executor=executor, limit=4), count=3)
+    assert len(seen) <= 3 + 4 + 1
+
+
+@every
+def test_a_consumer_that_stops_early_closes_the_source(executor):
+    closed = []
+
+    def source():
+        try:
+            for i in itertools.count():
+                yield {"x": i}
+        finally:
+            closed.append(True)
+
+    assert len(collect(FLOW.stream(source(), executor=executor, limit=4), count=5)) == 5
+    assert closed == [True]
+
+
+@every
+def test_a_source_that_raises_ends_the_stream_after_its_items(executor):
+    def source():
+        yield {"x": 1}
+        yield {"x": 2}
+        raise OSError("gone")
+
+    found = []
+
+    async def main():
+        async for run in FLOW.stream(source(), ["z"], executor=executor):
+            found.append(run["z"])
+
+    with pytest.raises(OSError, match="gone"):
+        asyncio.run(main())
+    assert found == [4, 7]
+
+
+@every
+def test_a_strict_stream_raises_at_the_failing_item(executor):
+    def body(x):
+        if x == 2:
+            raise ValueError
+        return x
+
+    found = []
+
+    async def main():
+        async for run in DataFlow(operation(outputs="y")(body)).stream(items(10), executor=executor):
+            found.append(run["y"])
+
+    with pytest.raises(RunError):
+        asyncio.run(main())
+    assert found == [0, 1]
+
+
+@every
+def test_a_stream_that_is_not_strict_goes_on(executor):
+    def body(x):
+        if x == 2:
+            raise ValueError
+        return x
+
+    runs = collect(DataFlow(operation(outputs="y")(body)).stream(items(5), executor=executor, strict=False))
+    assert [run.values.get("y") for run in runs] == [0, 1, None, 3, 4]
+    assert [len(run.errors) for run in runs] == [0, 0, 1, 0, 0]
+
+
+@every
+def test_resources_live_as_long_as_the_stream(executor):
+    events = []
+
+    @resource
+    def opened():
+        events.append("open")
+        yield 5
+        events.append("close")
+
+    flow = DataFlow(opened, operation(outputs="y")(lambda opened, x: opened + x))
+    runs = collect(flow.stream(items(5), ["y"], executor=executor))
+    assert [run["y"] for run in runs] == [5, 6, 7, 8, 9] and events == ["open", "close"]
+
+
+def test_cancelling_a_stream_stops_its_calls():
+    stopped = []
+
+    async def hang(x):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.append(x)
+
+    async def main():
+        async def consume():
+            async for _ in DataFlow(operation(outputs="y")(hang)).stream(items(100), limit=3):
+                pass
+
+        task = asyncio.create_task(consume())
+        while not asyncio.all_tasks() or len(asyncio.all_tasks()) < 5:
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert len(stopped) <= 3
+
+
+def test_items_never_mix():
+    async def one(x):
+        await asyncio.sleep(0)
+        return x
+
+    flow = DataFlow(
+        operation(outputs="a")(one), operation(name="two", outputs="b")(one), operation(outputs="pair")(lambda a, b: (a, b))
+    )
+    runs = collect(flow.stream(items(100), ["pair"], limit=10))
+    assert [run["pair"] for run in runs] == [(i, i) for i in range(100)]
+
+
+@every
+def test_many_and_collect_work_within_an_item(executor):
+    flow = DataFlow(operation(outputs="t", collect="x")(lambda x: sum(x)), definitions=[Definition("x", many=True)])
+    runs = collect(flow.stream([{"x": [1, 2]}, {"x": []}, {"x": [5]}], ["t"], executor=executor))
+    assert [run["t"] for run in runs] == [3, 0, 5]
+
+
+def test_a_stream_can_be_made_outside_a_loop_and_refuses_bad_arguments():
+    stream = FLOW.stream([{"x": 1}])
+    assert [run["z"] for run in collect(stream)] == [4]
+    with pytest.raises(FlowError, match="limit"):
+        collect(FLOW.stream([], limit=0))
+    with pytest.raises(FlowError, match="iterable"):
+        collect(FLOW.stream(5))
+
+
+@pytest.mark.parametrize("count", [20_000])
+def test_an_endless_source_keeps_memory_flat(count):
+    import tracemalloc
+
+    async def main():
+        marks = []
+        number = 0
+        async with aclosing(FLOW.stream(({"x": i} for i in itertools.count()), ["z"])) as runs:
+            async for _ in runs:
+                number += 1
+                if number % (count // 4) == 0:
+                    marks.append(tracemalloc.get_traced_memory()[0])
+                if number == count:
+                    return marks
+
+    tracemalloc.start()
+    try:
+        marks = asyncio.run(main())
+    finally:
+        tracemalloc.stop()
+    assert marks[-1] < marks[1] * 1.2 + 100_000
