@@ -198,7 +198,7 @@ def _child(folder: Path) -> Iterator[_Child]:
         [sys.executable, "-c", _COMMAND, str(folder), str(os.getpid())],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, "PYTHONPATH": path, "TMPDIR": str(folder)},  # what a killed run leaves goes with its folder
         start_new_session=True,  # its own group, so that it can be ended with all it started
     )
     try:
