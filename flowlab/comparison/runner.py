@@ -60,7 +60,7 @@ class Bench:
 
     def run(self, strategy: str, call: Callable[[], Any], repeat: int, order: int) -> Outcome:
         """Run `call` once in a fresh process and return its figures and its value."""
-        with TemporaryDirectory(prefix="flowlab-run-") as folder:
+        with TemporaryDirectory(prefix="fl-") as folder:
             _write_payload(Path(folder), strategy, call)
             with _child(Path(folder)) as child:
                 child.expect("ready", self.timeout_s, strategy)
