@@ -36,9 +36,9 @@ OUTSIDE, START, ALL = "outside calls", "start workers", "all calls"
 KINDS = {
     "computing": ("", "solid computes"),
     "not divided": ("", "pale is not known to compute or wait"),
-    "ready": ("....", "dotted is ready while others have the cores"),
+    "no core free": ("|||||", "barred is ready to compute while others have the cores"),
     "waiting": ("/////", "hatched waits"),
-    "queue": ("ooo", "ringed is queueing"),
+    "queue": ("-----", "lined is queueing"),
     "overhead": ("xxxx", "crossed is moving to and from workers"),
     "worker start": ("\\\\\\\\\\", "hatched grey is starting workers"),
 }
@@ -111,7 +111,7 @@ def _parts(run: StrategyRun, *, queue: bool) -> list[_Part]:
     sums: dict[tuple[str, str], float] = {}
     for record in calls:
         share = divided[record.run, record.id]
-        kinds = {"computing": share.computing_ns, "ready": share.ready_ns, "waiting": share.waiting_ns}
+        kinds = {"computing": share.computing_ns, "no core free": share.ready_ns, "waiting": share.waiting_ns}
         if share.computing_ns is None:
             kinds = {"not divided": share.own_ns}
         for kind, value_ns in kinds.items():

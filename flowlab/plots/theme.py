@@ -66,7 +66,10 @@ THEMES = {
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How one name is drawn: told by colour, and again by marker, hatch and line style."""
+    """How one name is drawn: told by colour, and again by marker, hatch and line style.
+
+    Hatches are of lines: dots and rings become hundreds of curves, each colour of them 100 kB of SVG.
+    """
 
     colour: str
     marker: str
@@ -79,14 +82,14 @@ STRATEGY_LOOKS = {
     "threads": Look(ORANGE, "s", "//", (0, (5, 1.5))),
     "asyncio": Look(SKY, "^", "\\\\", (0, (1.2, 1.2))),
     "processes": Look(GREEN, "D", "xx", (0, (6, 1.5, 1.2, 1.5))),
-    "hybrid": Look(PURPLE, "v", "..", (0, (3, 1, 1, 1, 1, 1))),
+    "hybrid": Look(PURPLE, "v", "||", (0, (3, 1, 1, 1, 1, 1))),
     "dataflow": Look(BLUE, "P", "--", "-"),
 }
 _SPARE_LOOKS = (
     Look(VERMILLION, "X", "++", (0, (8, 2))),
-    Look(YELLOW, "p", "oo", (0, (2, 2))),
-    Look(GREY, "h", "||", (0, (4, 1, 1, 1))),
-    Look(VERMILLION, "*", "**", ":"),
+    Look(YELLOW, "p", "+", (0, (2, 2))),
+    Look(GREY, "h", "/|", (0, (4, 1, 1, 1))),
+    Look(VERMILLION, "*", "x|", ":"),
     Look(GREY, "<", "\\|", "--"),
     Look(YELLOW, ">", "/-", "-."),
 )

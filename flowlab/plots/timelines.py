@@ -116,7 +116,7 @@ def _panel(run: Any) -> _Panel | None:
     start_ns = first_ns if start_ns is None else min(start_ns, first_ns)
     last_ns = max(slot.record.ended_ns or 0 for slot in slots)
     wall_s = getattr(run, "wall_s", None) or (last_ns - start_ns) / 1e9
-    name = getattr(run, "strategy", None) or slots[0].record.strategy or slots[0].record.run or "run"
+    name = getattr(run, "strategy", None) or slots[0].record.strategy or "run"
     return _Panel(str(name), start_ns, wall_s, tuple(groups), tuple(slots), shares(records))
 
 
