@@ -168,7 +168,7 @@ def _alt(x: Quantity, facets: Sequence[tuple[Quantity, list[_Point]]], chosen: s
 
 def _caption(comparison: Comparison, facets: Sequence[tuple[Quantity, list[_Point]]]) -> str:
     parts = [
-        "Faint: every repeat; full: the median, with its 95 % bootstrap interval (with n = 3 nearly the full range); "
+        "Faint: every repeat; full: the median, with its 95 % bootstrap interval (with n = 3 the full range); "
         "stepped line: the strategies that none beats in both; lower left is better."
     ]
     if any(each.column == "energy_j" for each, _ in facets):
