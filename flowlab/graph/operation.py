@@ -5,10 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, TypeVar, overload
+from types import FunctionType
+from typing import Any, overload
 
 from flowlab.errors import FlowError
 from flowlab.graph.definition import MISSING
+from flowlab.graph.names import nearest
 
 STAGES = ("processing", "output", "cleanup")
 PLACES = ("inline", "asyncio", "threads", "processes")
@@ -16,7 +18,7 @@ ON_ERROR = ("raise", "skip", "dead-letter")
 _COROUTINE, _GENERATOR, _ASYNC_GENERATOR = inspect.CO_COROUTINE, inspect.CO_GENERATOR, inspect.CO_ASYNC_GENERATOR
 _KINDS = {0: "function", _COROUTINE: "coroutine", _GENERATOR: "generator", _ASYNC_GENERATOR: "async generator"}
 _SPECIAL = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
-F = TypeVar("F", bound=Callable[..., Any])
+_PLAIN = FunctionType
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,37 +165,44 @@ def _make(
     scope: str | None = None,
     **settings: Any,
 ) -> Operation:
-    if isinstance(function, Operation):
-        function = function.function
-    while getattr(function, "__flowlab_measured__", False):
+    if type(function) is not _PLAIN:
+        if isinstance(function, Operation):
+            function = function.function
+        while getattr(function, "__flowlab_measured__", False):
+            function = function.__wrapped__  # type: ignore[attr-defined]
+    elif "__flowlab_measured__" in function.__dict__:
         function = function.__wrapped__  # type: ignore[attr-defined]
-    title = name or getattr(function, "__name__", None) or getattr(getattr(function, "func", None), "__name__", None)
-    if title == "<lambda>" and isinstance(outputs, str):
-        title = outputs
-    if not title:
-        raise FlowError(f"a {type(function).__name__} has no name: give the operation one, name='...'")
+    title = name or _title(function, outputs)
     parameters, defaults, named, kind = signature(function, title)
     takes = parameters if not inputs else _wired(title, parameters, inputs)
-    makes, keys, several = _outputs(title, outputs)
-    unknown = settings.keys() - SETTINGS
-    if unknown:
-        raise FlowError(f"operation {title!r} has no setting {sorted(unknown)[0]!r}: see fl.operation")
+    makes, keys, several = ((outputs,), None, False) if type(outputs) is str else _outputs(title, outputs)
+    if settings and not settings.keys() <= SETTINGS:
+        unknown = sorted(settings.keys() - SETTINGS)[0]
+        raise FlowError(f"operation {title!r} has no setting {unknown!r}{nearest(unknown, SETTINGS)}")
     gathered = () if not collect else _collected(title, (collect,) if isinstance(collect, str) else collect, parameters, takes)
     conditions = () if not when else (when,) if isinstance(when, str) else tuple(when)
     made = Operation(
-        title, function, parameters, takes, defaults, named, makes, keys, several, kind, bool(expand), gathered,
+        title, function, parameters, takes, defaults, named, makes, keys, several, kind, expand, gathered,
         when=conditions, scope=scope, **settings,
     )  # fmt: skip
-    if settings or scope is None:
+    if settings or kind != "function":
         _validate(made)
     return made
 
 
+def _title(function: Any, outputs: Any) -> str:
+    title = getattr(function, "__name__", None) or getattr(getattr(function, "func", None), "__name__", None)
+    if title == "<lambda>" and isinstance(outputs, str):
+        return outputs
+    if not title:
+        raise FlowError(f"a {type(function).__name__} has no name: give the operation one, name='...'")
+    return str(title)
+
+
 def signature(function: Callable[..., Any], title: str) -> tuple[tuple[str, ...], tuple[Any, ...], int, str]:
     """A function's parameters, their defaults, how many are by name only, and its kind."""
-    code = getattr(function, "__code__", None)
-    if code is not None and type(function).__name__ == "function" and not hasattr(function, "__signature__"):
-        return _from_code(function, code, title)
+    if type(function) is _PLAIN and "__signature__" not in function.__dict__ and "__wrapped__" not in function.__dict__:
+        return _from_code(function, function.__code__)
     try:
         found = inspect.signature(function)
     except (TypeError, ValueError) as error:
@@ -214,7 +223,7 @@ def signature(function: Callable[..., Any], title: str) -> tuple[tuple[str, ...]
     return tuple(names), tuple(defaults), named, kind
 
 
-def _from_code(function: Any, code: Any, title: str) -> tuple[tuple[str, ...], tuple[Any, ...], int, str]:
+def _from_code(function: Any, code: Any) -> tuple[tuple[str, ...], tuple[Any, ...], int, str]:
     flags = code.co_flags
     named = code.co_kwonlyargcount
     count = code.co_argcount
@@ -230,12 +239,12 @@ def _from_code(function: Any, code: Any, title: str) -> tuple[tuple[str, ...], t
 
 
 def _wired(title: str, parameters: tuple[str, ...], inputs: Mapping[str, str]) -> tuple[str, ...]:
-    from flowlab.graph.names import nearest
-
     for parameter in inputs:
         if parameter not in parameters:
             raise FlowError(f"operation {title!r} has no parameter {parameter!r}{nearest(parameter, parameters)}")
-    return tuple(inputs.get(parameter, parameter) for parameter in parameters)
+    if len(parameters) == 1:
+        return (inputs[parameters[0]],)
+    return tuple([inputs.get(parameter, parameter) for parameter in parameters])
 
 
 def _outputs(title: str, outputs: Any) -> tuple[tuple[str, ...], tuple[Any, ...] | None, bool]:
@@ -259,8 +268,6 @@ def _collected(title: str, names: Iterable[str], parameters: tuple[str, ...], ta
         elif name in takes:
             found.append(parameters[takes.index(name)])
         else:
-            from flowlab.graph.names import nearest
-
             raise FlowError(f"operation {title!r} collects {name!r} but does not take it{nearest(name, parameters)}")
     return tuple(found)
 

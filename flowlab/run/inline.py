@@ -60,15 +60,25 @@ class Inline:
                     self.straight(context, inputs, frame)
                 else:
                     context.state.begin(inputs)
-                self.drain(context, frame)
-                while context.state.advance():
-                    self.drain(context, frame)
+                self._finish(context, frame)
             finally:
                 self.clean(context, frame)
                 self.close("context", opened)
         finally:
             THREAD.calls.remove(frame)
             CALL.reset(token)
+
+    def go_on(self, context: Context, frame: Call) -> None:
+        """Run a context that was handed over to its end."""
+        try:
+            self._finish(context, frame)
+        finally:
+            self.clean(context, frame)
+
+    def _finish(self, context: Context, frame: Call) -> None:
+        self.drain(context, frame)
+        while context.state.advance():
+            self.drain(context, frame)
 
     def straight(self, context: Context, inputs: Mapping[str, Any], frame: Call) -> None:
         """Run a plan of plain functions in its order; what fails is handed to the state with all that is made so far."""
@@ -102,7 +112,7 @@ class Inline:
             except BaseException as error:
                 if self.interrupts.own(error):
                     raise
-                self._hand_over(context, inputs, cells, done, number, started, error)
+                self.hand_over(context, inputs, cells, done, number, started, error)
                 return
             quick += (number, 0, started, ended, spent)
             done += 1
@@ -124,7 +134,7 @@ class Inline:
         log.rows.append(Row(name, "inline", 1, "ok", None, None, started, ended, spent, None, log.tid, None, extra))
         frame.custom = None
 
-    def _hand_over(
+    def hand_over(
         self, context: Context, inputs: Mapping[str, Any], cells: list[Any], done: int, number: int, started: int,
         error: BaseException,
     ) -> None:  # fmt: skip

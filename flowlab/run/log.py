@@ -40,13 +40,14 @@ class Log:
         names: The names of the operations that were started, in that order; those in `quick` come on top.
     """
 
-    __slots__ = ("context", "nodes", "order", "quick", "rows", "run", "tid")
+    __slots__ = ("context", "estimated", "nodes", "order", "quick", "rows", "run", "tid")
 
     def __init__(self, run: str, context: int | None, nodes: list[Any], tid: int) -> None:
         self.run = run
         self.context = context
         self.nodes = nodes
         self.tid = tid
+        self.estimated = False
         self.quick: list[int] = []
         self.rows: list[Row] = []
         self.order: list[tuple[int, str]] = []
@@ -80,7 +81,7 @@ class Log:
             Record(
                 run=run, operation=nodes[number].name, context=context, executor="inline", pid=pid, tid=tid,
                 started_ns=started, ended_ns=ended, run_ns=ended - started, cpu_ns=cpu, cpu_self_ns=cpu,
-                cpu_method="thread_time", cpu_quality="measured",
+                cpu_method="thread_time", cpu_quality="estimated" if self.estimated else "measured",
             )
             for number, _, started, ended, cpu in self.quick_rows()
         ]  # fmt: skip

@@ -9,8 +9,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from flowlab.errors import FlowError
+from flowlab.metrics import active
 from flowlab.run.context import Context, run_name
+from flowlab.run.inline import Inline
 from flowlab.run.loop import Loop
+from flowlab.run.quick import Path, Quick, QuickRun
 from flowlab.run.result import Run
 from flowlab.run.session import Prepared, Settings, finish, given_values, prepare
 
@@ -32,6 +35,7 @@ class Source:
         self.asked: asyncio.Task[Any] | None = None
         self.ended = False
         self.error: BaseException | None = None
+        self.pushed: list[Any] = []
 
     def next(self) -> Any:
         """The next item of a plain source; _END after the last."""
@@ -47,10 +51,11 @@ class Source:
     def ask(self) -> asyncio.Task[Any]:
         """A task that brings the next item of an async source."""
         if self.asked is None:
-            self.asked = asyncio.ensure_future(self._bring())
+            self.asked = asyncio.ensure_future(self.bring())
         return self.asked
 
-    async def _bring(self) -> Any:
+    async def bring(self) -> Any:
+        """The next item of an async source; _END after the last."""
         try:
             return await anext(self.iterator)
         except StopAsyncIteration:
@@ -72,6 +77,62 @@ class Source:
         close = getattr(self.iterator, "close", None)
         if close is not None:
             close()
+
+
+class Here:
+    """Runs items on the caller's thread, as long as they need no event loop."""
+
+    def __init__(self, flow: Any, outputs: Any, settings: Settings) -> None:
+        self.flow = flow
+        self.outputs = outputs
+        self.settings = settings
+        self.count = 0
+        self.inline = Inline()
+        self.quick = Quick(run_name(), self.inline)
+        self.other: tuple[Prepared, Any] | None = None
+        self.unwatched = active.recorder() is None
+
+    async def group(self, items: Source, limit: int) -> list[tuple[Path, Any]]:
+        """The next items that go straight through; one that does not ends the group and is kept aside."""
+        found: list[tuple[Path, Any]] = []
+        most = min(self.quick.size, limit) if items.plain else 1
+        paths = self.quick.paths
+        while len(found) < most:
+            item = items.next() if items.plain else await items.bring()
+            if item is _END:
+                break
+            path = paths.get(tuple(item))
+            if path is None:
+                path = self._path(item, items)
+                if path is None:
+                    break
+            found.append((path, item))
+        return found
+
+    def _path(self, item: Any, items: Source) -> Path | None:
+        prepared = prepare(self.flow, item, self.outputs)
+        if not prepared.inline(self.settings):
+            items.pushed.append(item)
+            return None
+        if not prepared.layout.straight:
+            self.other = (prepared, given_values(prepared, item))
+            return None
+        found = self.quick.paths[tuple(item)] = Path(prepared)
+        return found
+
+    def one(self) -> Run:
+        """Run the item kept aside."""
+        assert self.other is not None
+        (prepared, values), self.other = self.other, None
+        quick = self.quick
+        context = Context(prepared.layout, prepared.handlers, quick.run, self.count, quick.tid, self.inline.locks)
+        self.count += 1
+        self.inline.run(context, values)
+        return context.result()
+
+    def close(self) -> None:
+        """Close the resources of the stream."""
+        self.inline.close("run")
 
 
 class Stream:
@@ -138,7 +199,29 @@ async def stream(
         raise FlowError("limit is at least 1")
     outputs = outputs if outputs is None or isinstance(outputs, str) else tuple(outputs)
     items = Source(source)
+    here = Here(flow, outputs, settings)
+    try:
+        while not (items.ended or items.pushed):
+            group = await here.group(items, limit)
+            if group:
+                for run in here.quick.through(group, here.count):
+                    yield run if here.unwatched and type(run) is QuickRun else finish(run, outputs, settings)
+                here.count += len(group)
+            if here.other is not None:
+                yield finish(here.one(), outputs, settings)
+    except BaseException:
+        await items.close()
+        raise
+    finally:
+        here.close()
+    if items.ended and not items.pushed:
+        await items.close()
+        if items.error is not None:
+            raise items.error
+        return
     flight = Stream(flow, outputs, limit, ordered, settings)
+    flight.count = here.count
+    flight.launch(items.pushed.pop())
     try:
         while True:
             while items.plain and not items.ended and len(flight.flying) < limit:
