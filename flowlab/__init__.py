@@ -1,12 +1,21 @@
-"""Threads, asyncio, processes or a dataflow: what each costs in time, memory and energy, and what to run."""
+"""Threads, asyncio, processes or a dataflow: what each costs in time, memory and energy, and what to run.
 
-from flowlab import plots
-from flowlab.comparison import Comparison, compare, job
+Comparison and plots are loaded on first use (PEP 562): they are two thirds of the import time, and worker processes,
+which import this too, never need them.
+"""
+
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 from flowlab.dataflow import DataFlow
 from flowlab.errors import FlowError, FlowlabError, RunError
 from flowlab.graph import Definition, operation, resource
 from flowlab.machine import Machine
 from flowlab.metrics import Record, Recorder, measured, metric, progress, span
+
+if _TYPE_CHECKING:
+    from flowlab import plots
+    from flowlab.comparison import Comparison, compare, job
 
 __all__ = [
     "operation", "resource", "Definition", "DataFlow",
@@ -15,3 +24,14 @@ __all__ = [
     "Machine",
     "FlowlabError", "FlowError", "RunError",
 ]  # fmt: skip
+
+_ON_USE = dict.fromkeys(("compare", "job", "Comparison"), "flowlab.comparison")
+
+
+def __getattr__(name: str) -> object:
+    if name == "plots":
+        return _import_module("flowlab.plots")
+    if name not in _ON_USE:
+        raise AttributeError(f"module 'flowlab' has no attribute {name!r}")
+    found = globals()[name] = getattr(_import_module(_ON_USE[name]), name)
+    return found
