@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from typing import Any, TypeVar, overload
 
 from flowlab.errors import SettingError
+from flowlab.metrics import active
 from flowlab.metrics.active import CALL, THREAD, Call, nearest_recorder
 from flowlab.metrics.probes import Measured, drive, running_loop
 
@@ -147,22 +148,23 @@ def operation_name(function: Any) -> str:
 
 
 def _plain(function: Any, name: str, stage: str | None, find: Callable[[], Any]) -> Any:
+    # `active.CALL`, not CALL: a function of a notebook travels with its wrapper, and a context variable does not pickle.
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         recorder = find()
         if recorder is None or not recorder.on:
             return function(*args, **kwargs)
         call = recorder.open(name, stage)
-        CALL.set(call)
+        active.CALL.set(call)
         call.resume()
         try:
             result = function(*args, **kwargs)
         except BaseException as error:
             call.pause()
-            CALL.set(call.parent)
+            active.CALL.set(call.parent)
             recorder.finish(call, error)
             raise
         call.pause()
-        CALL.set(call.parent)
+        active.CALL.set(call.parent)
         recorder.finish(call)
         return result
 

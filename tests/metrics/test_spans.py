@@ -6,10 +6,14 @@ import asyncio
 import functools
 import gc
 import inspect
+import subprocess
+import sys
 import types
 import weakref
 from collections.abc import AsyncIterator, Generator, Iterator
+from typing import Any
 
+import cloudpickle
 import pytest
 
 from flowlab.errors import FlowlabError, SettingError
@@ -459,3 +463,33 @@ def test_every_record_says_what_measuring_it_cost() -> None:
                 steps.send(None)
     load, stepped = recorder.records
     assert 0 < (load.overhead_ns or 0) < (stepped.overhead_ns or 0) < 10_000_000
+
+
+async def _twice_async(value: int) -> int:
+    return 2 * value
+
+
+def _up_to(value: int) -> Iterator[int]:
+    yield from range(value)
+
+
+@pytest.mark.parametrize(
+    "function", [lambda value: 2 * value, _twice_async, _up_to], ids=["plain", "async", "generator"]
+)
+def test_a_measured_function_defined_anywhere_can_be_sent_to_another_process(function: Any) -> None:
+    wrapper = measured("twice")(function)
+    sent = subprocess.run(
+        [sys.executable, "-c", "import pickle, sys; assert callable(pickle.load(sys.stdin.buffer))"],
+        input=_by_value(wrapper),
+    )
+    assert sent.returncode == 0
+
+
+def _by_value(function: Any) -> bytes:
+    module = sys.modules[__name__]
+    cloudpickle.register_pickle_by_value(module)
+    try:
+        blob: bytes = cloudpickle.dumps(function)
+    finally:
+        cloudpickle.unregister_pickle_by_value(module)
+    return blob
