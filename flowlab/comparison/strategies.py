@@ -187,24 +187,12 @@ _line: _Line | None = None  # in a worker process: its steps, loaded once
 
 def _start_worker(blob: bytes, asked_ns: int) -> None:
     import pickle
-    from time import perf_counter_ns
+
+    from flowlab.metrics.starts import worker_ready
 
     global _line
     _line = _Line(pickle.loads(blob))
-    _started(asked_ns, perf_counter_ns())
-
-
-def _started(asked_ns: int, ready_ns: int) -> None:
-    """Record how long a worker took from being asked for to being ready."""
-    import os
-
-    from flowlab.metrics import Record
-    from flowlab.metrics.active import recorder
-
-    active = recorder()
-    if active is not None:
-        active.extend([Record(operation="start workers", stage="start", executor="processes", pid=os.getpid(),
-                              started_ns=asked_ns, ended_ns=ready_ns)])  # fmt: skip
+    worker_ready(asked_ns)
 
 
 def _work(index: int, item: bytes) -> tuple[int, bytes | None, str | None]:

@@ -148,7 +148,7 @@ def operation_name(function: Any) -> str:
 
 
 def _plain(function: Any, name: str, stage: str | None, find: Callable[[], Any]) -> Any:
-    # `active.CALL`, not CALL: a function of a notebook travels with its wrapper, and a context variable does not pickle.
+    # `active.CALL`, not CALL: a notebook's function travels with its wrapper, and a context variable does not pickle.
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         recorder = find()
         if recorder is None or not recorder.on:

@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from multiprocessing.synchronize import Barrier
+from time import perf_counter_ns
 
-from flowlab.metrics import span
+from flowlab.metrics.starts import worker_ready
 
 # Not "fork": it copies locks that other threads hold (httpx, loggers) into a child where nobody will ever release them.
 START_METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
@@ -46,7 +47,7 @@ def process_pool(workers: int, module: str) -> Iterator[ProcessPoolExecutor]:
         # Imported once in the fork server, then shared by all workers: half the start-up of two spawned ones.
         context.set_forkserver_preload([module])
     together = context.Barrier(workers)
-    pool = ProcessPoolExecutor(workers, context, prepare_worker, (together,))
+    pool = ProcessPoolExecutor(workers, context, prepare_worker, (together, perf_counter_ns()))
     starting = threading.Thread(target=start_workers, args=(pool, workers))
     starting.start()
     try:
@@ -59,15 +60,16 @@ def process_pool(workers: int, module: str) -> Iterator[ProcessPoolExecutor]:
 def start_workers(pool: ProcessPoolExecutor, workers: int) -> None:
     """Give every worker of a pool a first call and wait for the answers."""
     # A worker that cannot start breaks the pool, and whoever uses it next is told.
-    with suppress(RuntimeError), span("start workers", stage="start"):
+    with suppress(RuntimeError):
         wait([pool.submit(os.getpid) for _ in range(workers)])
 
 
-def prepare_worker(together: Barrier) -> None:
+def prepare_worker(together: Barrier, asked_ns: int) -> None:
     """Make this process a worker: Ctrl-C is its caller's, it ends when its caller does, and waits for its peers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=end_with_parent, daemon=True).start()
     together.wait(START_LIMIT_S)
+    worker_ready(asked_ns)
 
 
 def end_with_parent() -> None:
