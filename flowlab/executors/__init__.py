@@ -12,6 +12,6 @@ def close() -> None:
     """End all warm workers of this process and wait for them; their CPU then counts as that of ended children."""
     import sys
 
-    processes = sys.modules.get("flowlab.executors.processes")
-    if processes is not None:
-        processes.close_all()
+    child = sys.modules.get("flowlab.executors.child")
+    if child is not None:
+        child.close_all()

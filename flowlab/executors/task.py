@@ -1,34 +1,40 @@
-"""The task: one attempt of one call, as an executor sees it, and the outcome it has."""
+"""What an executor runs, and what it says of it.
+
+A task is any object with these attributes; `Task` is the plain one. An outcome is a tuple: (task, status, value, started_ns,
+ended_ns, cpu_ns, pid, tid, extra), where status is OK, ERROR, YIELD (one more element) or STOPPED (its worker ended).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 OK, ERROR, YIELD, STOPPED = "ok", "error", "yield", "stopped"
+Outcome = tuple[Any, str, Any, int | None, int | None, int | None, int | None, int | None, dict[str, Any] | None]
 
 
-@dataclass(slots=True, eq=False)
 class Task:
     """A function and what to call it with.
 
     Attributes:
-        function: What to call.
-        arguments: Its arguments by position, but for the last `len(names)`, which are passed by these names.
         streams: It returns an iterator whose elements are outcomes of their own.
-        owner: Whatever the submitter wants to find again in the outcome.
+        started_ns: When it started, or was sent to a worker that was free.
+        gone: Nobody waits for it any more.
+        gate: What a thread that streams waits at.
     """
 
-    function: Callable[..., Any]
-    arguments: tuple[Any, ...]
-    names: tuple[str, ...] = ()
-    streams: bool = False
-    owner: Any = None
-    timeout_s: float | None = None
-    started_ns: int | None = None
-    gone: bool = False
-    gate: Any = None
+    __slots__ = ("arguments", "function", "gate", "gone", "names", "started_ns", "streams")
+
+    def __init__(
+        self, function: Callable[..., Any], arguments: tuple[Any, ...] = (), names: tuple[str, ...] = (), streams: bool = False
+    ) -> None:
+        self.function = function
+        self.arguments = arguments
+        self.names = names
+        self.streams = streams
+        self.started_ns: int | None = None
+        self.gone = False
+        self.gate: Any = None
 
     def run(self) -> Any:
         """Call the function."""
@@ -37,17 +43,6 @@ class Task:
         count = len(self.arguments) - len(self.names)
         return self.function(*self.arguments[:count], **dict(zip(self.names, self.arguments[count:], strict=True)))
 
-
-@dataclass(slots=True, eq=False)
-class Outcome:
-    """What came of a task: status "ok", "error", "yield" (one more element) or "stopped" (its worker ended)."""
-
-    task: Task
-    status: str
-    value: Any
-    started_ns: int | None = None
-    ended_ns: int | None = None
-    cpu_ns: int | None = None
-    pid: int | None = None
-    tid: int | None = None
-    extra: dict[str, Any] | None = None
+    def parts(self) -> tuple[Callable[..., Any], tuple[Any, ...], tuple[str, ...]]:
+        """The function, its arguments, and the names of those at the end that go by name."""
+        return self.function, self.arguments, self.names

@@ -9,10 +9,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from flowlab.executors.task import ERROR, OK, YIELD, Outcome, Task
+from flowlab.executors.task import ERROR, OK, YIELD, Outcome
 from flowlab.metrics.active import CALL, THREAD, Call
 
 
@@ -32,14 +32,14 @@ class Threads:
         self.workers = workers
         self.wake = wake
         self.clock = clock
-        self.tasks: deque[Task] = deque()
+        self.tasks: deque[Any] = deque()
         self.outcomes: deque[Outcome] = deque()
         self.idle: deque[Any] = deque()
         self.started = 0
         self.closed = False
         self.woken = False
 
-    def submit(self, task: Task) -> None:
+    def submit(self, task: Any) -> None:
         """Have a task run."""
         if task.streams:
             task.gate = threading.Semaphore(AHEAD)
@@ -51,14 +51,14 @@ class Threads:
                 self.started += 1
                 threading.Thread(target=self._work, name=f"flowlab-{self.started}", daemon=True).start()
 
-    def take(self) -> Iterable[Outcome]:
+    def take(self) -> Iterator[Outcome]:
         """The outcomes there are, oldest first."""
         self.woken = False
         outcomes = self.outcomes
         while outcomes:
             yield outcomes.popleft()
 
-    def stop(self, task: Task) -> None:
+    def stop(self, task: Any) -> None:
         """Forget a task; a thread that runs it cannot be stopped, so another may take its place."""
         task.gone = True
         if task.started_ns is None:
@@ -69,7 +69,7 @@ class Threads:
         elif not self.closed:
             self.workers += 1
 
-    def more(self, task: Task) -> None:
+    def more(self, task: Any) -> None:
         """An element of a task that streams was taken in."""
         if task.gate is not None:
             task.gate.release()
@@ -103,11 +103,10 @@ class Threads:
                 continue
             self._one(task, frame)
 
-    def _one(self, task: Task, frame: Call) -> None:
-        clock = self.clock
-        frame.custom = None
+    def _one(self, task: Any, frame: Call) -> None:
+        clock, cpu = self.clock, time.thread_time_ns
         task.started_ns = started = clock()
-        used = time.thread_time_ns()
+        used = cpu()
         status = OK
         try:
             value = task.run()
@@ -116,16 +115,21 @@ class Threads:
                 value = None
         except BaseException as error:
             status, value = ERROR, error
-        spent = time.thread_time_ns() - used
-        extra = {"custom": frame.custom} if frame.custom else None
-        self._report(Outcome(task, status, value, started, clock(), spent, None, THREAD.tid, extra))
+        spent = cpu() - used
+        extra = None
+        if frame.custom is not None:
+            extra, frame.custom = {"custom": frame.custom}, None
+        self.outcomes.append((task, status, value, started, clock(), spent, None, THREAD.tid, extra))
+        if not self.woken:
+            self.woken = True
+            self.wake()
 
-    def _stream(self, task: Task, elements: Any) -> None:
+    def _stream(self, task: Any, elements: Any) -> None:
         try:
             for element in elements:
                 if task.gone or self.closed:
                     break
-                self._report(Outcome(task, YIELD, element))
+                self._report((task, YIELD, element, None, None, None, None, None, None))
                 while not task.gate.acquire(timeout=0.5):
                     if task.gone or self.closed:
                         return

@@ -1,4 +1,4 @@
-"""Frames between the caller and a worker: four bytes of length, one byte of kind, then the payload."""
+"""Frames between the caller and a worker: eight bytes of length, one byte of kind, then the payload."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import struct
 from collections.abc import Iterator
 
 HELLO, SETUP, FUNCTION, CALL, RESULT, ERROR, YIELD, OUT, ERR, REVOKED = range(10)
-STREAM, BUFFERS, CUSTOM = 1, 2, 4
+STREAM, BUFFERS, CUSTOM, NAMED = 1, 2, 4, 8
+MORE, REVOKE = b"m", b"r"
+"""What the caller says over the lifeline: send one element more; give back the calls not begun."""
 HEAD = struct.Struct("<QB")
-CALL_HEAD = struct.Struct("<IIII")
+CALL_HEAD = struct.Struct("<III")
 RESULT_HEAD = struct.Struct("<IIqqqqq")
 
 
@@ -21,24 +23,31 @@ class Reader:
     """Puts frames together from the bytes that arrive."""
 
     def __init__(self) -> None:
-        self.buffer = bytearray()
+        self.rest = b""
         self.chunks: list[bytes] = []
+        self.size = 0
         self.need = 0
 
-    def feed(self, data: bytes) -> None:
-        """Take bytes that arrived."""
-        self.buffer += data
-
-    def frames(self) -> Iterator[tuple[int, memoryview]]:
-        """The frames that are complete, each with a payload that is a copy of its own."""
-        buffer, at, size = self.buffer, 0, HEAD.size
-        while len(buffer) - at >= size:
-            length, kind = HEAD.unpack_from(buffer, at)
-            end = at + size + length
-            if len(buffer) < end:
-                break
-            payload = memoryview(bytes(buffer[at + size : end]))
-            at = end
-            yield kind, payload
-        if at:
-            del buffer[:at]
+    def frames(self, data: bytes) -> Iterator[tuple[int, bytes]]:
+        """The frames that are complete with these bytes; a long one's are joined once, when the last has come."""
+        if self.need:
+            self.chunks.append(data)
+            self.size += len(data)
+            if self.size < self.need:
+                return
+            data = b"".join(self.chunks)
+            self.chunks, self.size, self.need = [], 0, 0
+        elif self.rest:
+            data = self.rest + data
+            self.rest = b""
+        at, end, head, unpack = 0, len(data), HEAD.size, HEAD.unpack_from
+        while end - at >= head:
+            length, kind = unpack(data, at)
+            start = at + head
+            at = start + length
+            if at > end:
+                at = start - head
+                self.chunks, self.size, self.need = [data[at:]], end - at, head + length
+                return
+            yield kind, data[start:at]
+        self.rest = data[at:]

@@ -1,7 +1,8 @@
 """What runs in a worker process: calls come in over a socket, one after the other, and each result is written as it ends.
 
 It never imports its caller's `__main__`. A thread watches a pipe that the caller holds open, so the worker ends with its caller,
-however that ends. Invariant: for every call read there is one result written, unless the process dies.
+however that ends; over the same pipe the caller takes back calls that have not begun. Invariant: every call read is answered once,
+by a result, an error or its number among those given back, unless the process dies.
 """
 
 from __future__ import annotations
@@ -12,34 +13,41 @@ import signal
 import sys
 import threading
 import time
+from collections import deque
+from contextlib import suppress
 from typing import Any
 
-from flowlab.executors import portable
+from flowlab.executors.packing import pack, unpack
 from flowlab.executors.wire import (
-    BUFFERS, CALL, CALL_HEAD, CUSTOM, ERR, ERROR, FUNCTION, HELLO, OUT, RESULT, RESULT_HEAD, SETUP, STREAM, YIELD, Reader, frame,
+    CALL, CALL_HEAD, CUSTOM, ERR, ERROR, FUNCTION, HELLO, NAMED, OUT, RESULT, RESULT_HEAD, REVOKE, REVOKED, SETUP, STREAM, YIELD,
+    Reader, frame,
 )  # fmt: skip
-
+from flowlab.metrics import active
 
 AHEAD = 64
 """How many elements a generator may be ahead of who takes them in."""
+_HEAD = RESULT_HEAD.size
 
 
-class _Forward:
+class Forward:
     """A text stream that sends what is printed to the caller."""
 
     encoding = "utf-8"
     errors = "replace"
+    closed = False
 
     def __init__(self, kind: int, send: Any) -> None:
         self.kind = kind
         self.send = send
 
     def write(self, text: str) -> int:
+        """Send text, and return its length."""
         if text:
             self.send(frame(self.kind, text.encode("utf-8", "replace")))
         return len(text)
 
     def writelines(self, lines: Any) -> None:
+        """Send lines."""
         for line in lines:
             self.write(line)
 
@@ -47,12 +55,19 @@ class _Forward:
         """Everything is sent at once."""
 
     def isatty(self) -> bool:
+        """No terminal."""
         return False
 
     def fileno(self) -> int:
+        """The descriptor that programs started here inherit."""
         return 1 if self.kind == OUT else 2
 
+    def readable(self) -> bool:
+        """Only for writing."""
+        return False
+
     def writable(self) -> bool:
+        """Only for writing."""
         return True
 
 
@@ -62,43 +77,57 @@ class Worker:
     def __init__(self, fd: int) -> None:
         self.fd = fd
         self.functions: dict[int, Any] = {}
+        self.calls: deque[bytes] = deque()
         self.writing = threading.Lock()
         self.room = threading.Semaphore(AHEAD)
+        self.current = active.Call(0)
 
     def send(self, data: bytes) -> None:
         """Write bytes to the caller, all of them."""
         with self.writing:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(self.fd, view) :]
+            sent = os.write(self.fd, data)
+            while sent < len(data):
+                data = data[sent:]
+                sent = os.write(self.fd, data)
 
     def loop(self) -> None:
         """Answer frames until the caller hangs up."""
-        reader = Reader()
+        reader, calls = Reader(), self.calls
+        active.CALL.set(self.current)
+        active.THREAD.calls.append(self.current)
         self.send(frame(HELLO, b""))
         while True:
-            data = os.read(self.fd, 1 << 20)
+            data = os.read(self.fd, 1 << 18)
             if not data:
                 return
-            reader.feed(data)
-            for kind, payload in reader.frames():
+            for kind, payload in reader.frames(data):
                 if kind == CALL:
-                    self.call(payload)
+                    calls.append(payload)
                 elif kind == FUNCTION:
-                    self.functions[int.from_bytes(payload[:4], "little")] = bytes(payload[4:])
+                    self.functions[int.from_bytes(payload[:4], "little")] = payload[4:]
                 elif kind == SETUP:
                     self.setup(pickle.loads(payload))
+            while calls:
+                try:
+                    payload = calls.popleft()
+                except IndexError:
+                    break
+                self.call(payload)
+
+    def give_back(self) -> None:
+        """Answer the calls that have not begun with their numbers."""
+        numbers = []
+        with suppress(IndexError):
+            while True:
+                numbers.append(self.calls.pop()[:4])
+        self.send(frame(REVOKED, b"".join(numbers)))
 
     def setup(self, settings: dict[str, Any]) -> None:
         """Take over the caller's import path, folder and recorder."""
         sys.path[:] = settings["path"]
-        try:
+        with suppress(OSError):
             os.chdir(settings["folder"])
-        except OSError:
-            pass
         self.functions.clear()
-        from flowlab.metrics import active
-
         spool = settings["spool"]
         if (os.environ.get(active.SPOOL) or None) != spool:
             while active.recorder() is not None:
@@ -116,25 +145,23 @@ class Worker:
             found = self.functions[number] = pickle.loads(found)
         return found
 
-    def call(self, payload: memoryview) -> None:
+    def call(self, payload: bytes) -> None:
         """Run one call and write its result."""
-        from flowlab.metrics.active import CALL as CURRENT
-        from flowlab.metrics.active import THREAD, Call
-
-        number, function, count, flags = CALL_HEAD.unpack_from(payload)
-        clock = time.perf_counter_ns
-        at = clock()
-        current = Call(number)
-        token = CURRENT.set(current)
-        THREAD.calls.append(current)
-        started = at
-        used = time.process_time_ns()
-        arguments = value = target = None
+        clock, cpu = time.perf_counter_ns, time.process_time_ns
+        arrived = started = clock()
+        used = cpu()
+        number, function, flags = CALL_HEAD.unpack_from(payload)
+        current = self.current
+        current.custom = None
         try:
-            arguments, names = loads(payload[CALL_HEAD.size :], flags)
-            target = self.function(function)
+            arguments: Any = unpack(payload[CALL_HEAD.size :], flags)
+            target = self.functions[function]
+            if type(target) is bytes:
+                target = self.function(function)
+            names: tuple[str, ...] = ()
+            if flags & NAMED:
+                arguments, names = arguments
             started = clock()
-            used = time.process_time_ns()
             if names:
                 split = len(arguments) - len(names)
                 value = target(*arguments[:split], **dict(zip(names, arguments[split:], strict=True)))
@@ -143,16 +170,11 @@ class Worker:
             if flags & STREAM:
                 self._stream(number, value)
                 value = None
-            spent = time.process_time_ns() - used
-            ended = clock()
-            self._result(number, value, (started, ended, spent, started - at), current.custom)
         except BaseException as error:
-            spent = time.process_time_ns() - used
-            self._error(number, error, (started, clock(), spent, started - at), current.custom)
-        finally:
-            arguments = value = target = None
-            THREAD.calls.clear()
-            CURRENT.reset(token)
+            self._error(number, error, (started, clock(), cpu() - used, started - arrived))
+        else:
+            ended = clock()
+            self._result(number, value, started, ended, cpu() - used, started - arrived)
 
     def _stream(self, number: int, elements: Any) -> None:
         self.room = threading.Semaphore(AHEAD)
@@ -161,10 +183,10 @@ class Worker:
             data, flags = pack(element)
             self.send(frame(YIELD, RESULT_HEAD.pack(number, flags, 0, 0, 0, 0, 0) + data))
 
-    def _result(self, number: int, value: Any, cost: tuple[int, int, int, int], custom: Any) -> None:
-        at = time.perf_counter_ns()
+    def _result(self, number: int, value: Any, started: int, ended: int, spent: int, loading: int) -> None:
+        custom = self.current.custom
         try:
-            data, flags = pack(value if not custom else (value, custom))
+            data, flags = pack(value if custom is None else (value, custom))
         except BaseException as error:
             from flowlab.executors.failures import UnportableError
 
@@ -172,51 +194,27 @@ class Worker:
                 f"the result, a {type(value).__name__}, cannot be sent from a worker process ({type(error).__name__}): return "
                 f"plain data, or say runs='threads'"
             )
-            self._error(number, problem, cost, custom)
+            self._error(number, problem, (started, ended, spent, loading))
             return
-        head = RESULT_HEAD.pack(number, flags | (CUSTOM if custom else 0), *cost, time.perf_counter_ns() - at)
+        if custom is not None:
+            flags |= CUSTOM
+        head = RESULT_HEAD.pack(number, flags, started, ended, spent, loading, time.perf_counter_ns() - ended)
         self.send(frame(RESULT, head + data))
 
-    def _error(self, number: int, error: BaseException, cost: tuple[int, int, int, int], custom: Any) -> None:
+    def _error(self, number: int, error: BaseException, cost: tuple[int, int, int, int]) -> None:
         from flowlab.executors.failures import pack_error
 
-        data = pack_error(error, custom)
+        data = pack_error(error, self.current.custom)
         self.send(frame(ERROR, RESULT_HEAD.pack(number, 0, *cost, 0) + data))
-
-
-def pack(value: Any) -> tuple[bytes, int]:
-    """A value as bytes, and flags that say how."""
-    buffers: list[Any] = []
-    data = portable.dump(value, buffers)
-    if not buffers:
-        return data, 0
-    raws = [buffer.raw() for buffer in buffers]
-    head = len(raws).to_bytes(4, "little") + b"".join(raw.nbytes.to_bytes(8, "little") for raw in raws)
-    return b"".join([head, len(data).to_bytes(8, "little"), data, *raws]), BUFFERS
-
-
-def loads(payload: memoryview, flags: int) -> Any:
-    """The value that `pack` packed."""
-    if not flags & BUFFERS:
-        return pickle.loads(payload)
-    count = int.from_bytes(payload[:4], "little")
-    sizes = [int.from_bytes(payload[4 + 8 * i : 12 + 8 * i], "little") for i in range(count)]
-    at = 4 + 8 * count
-    length = int.from_bytes(payload[at : at + 8], "little")
-    at += 8
-    data = payload[at : at + length]
-    at += length
-    buffers = []
-    for size in sizes:
-        buffers.append(bytearray(payload[at : at + size]))
-        at += size
-    return pickle.loads(data, buffers=buffers)
 
 
 def _watch(lifeline: int, worker: Worker) -> None:
     while data := os.read(lifeline, 64):
-        for _ in data:
-            worker.room.release()
+        for said in data:
+            if said == REVOKE[0]:
+                worker.give_back()
+            else:
+                worker.room.release()
     os._exit(0)
 
 
@@ -225,10 +223,8 @@ def main(fd: int, lifeline: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     worker = Worker(fd)
     threading.Thread(target=_watch, args=(lifeline, worker), daemon=True).start()
-    sys.stdout = _Forward(OUT, worker.send)  # type: ignore[assignment]
-    sys.stderr = _Forward(ERR, worker.send)  # type: ignore[assignment]
-    try:
+    sys.stdout = Forward(OUT, worker.send)  # type: ignore[assignment]
+    sys.stderr = Forward(ERR, worker.send)  # type: ignore[assignment]
+    with suppress(OSError):
         worker.loop()
-    except OSError:
-        pass
     sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__

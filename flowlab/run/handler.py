@@ -11,6 +11,8 @@ from flowlab.run.calling import caller, pick
 from flowlab.run.layout import Node, Slot
 
 Values = tuple[Any, ...]
+COROUTINES = 100
+"""How many calls of one coroutine operation run at most, unless its `workers` says otherwise."""
 
 
 class Handler:
@@ -19,10 +21,14 @@ class Handler:
     Attributes:
         call: Calls the function with a call's arguments.
         streams: The function is a generator: its elements flow on as they are yielded.
+        bare: What the function returns is the value of its one output, and nothing checks it.
+        light: There is nothing to do before the function is called.
+        limit: How many calls run at most.
+        place: Where the operation itself says it runs.
         special: It is more than a plain function that is called once.
     """
 
-    __slots__ = ("call", "checks", "domain", "node", "pick", "special", "streams")
+    __slots__ = ("bare", "light", "limit", "name", "place", "call", "checks", "domain", "node", "pick", "special", "streams")
 
     def __init__(self, node: Node, slots: list[Slot]) -> None:
         self.node = node
@@ -38,6 +44,14 @@ class Handler:
         self.special = bool(
             operation.domain is not None or operation.retries or operation.timeout_s is not None or operation.inner is not None
             or operation.scope is not None or operation.kind != "function" or operation.stage != "processing"
+        )  # fmt: skip
+        self.bare = self.pick is None and not self.checks and node.axis < 0
+        self.name = node.name
+        self.limit = operation.workers or (COROUTINES if operation.is_async else None)
+        self.place = operation.runs or ("asyncio" if operation.is_async else None)
+        self.light = not (
+            self.domain or operation.timeout_s is not None or operation.inner is not None or operation.scope is not None
+            or "generator" in operation.kind or operation.stage == "cleanup" or node.locks
         )  # fmt: skip
         self.streams = node.axis >= 0 and "generator" in node.operation.kind
 

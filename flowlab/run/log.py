@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from flowlab.metrics.record import Record
 
 _WIDTH = 5
 
 
-@dataclass(slots=True)
-class Row:
+class Row(NamedTuple):
     """One attempt of one call, as the orchestrator noted it."""
 
     operation: str
@@ -37,10 +36,11 @@ class Log:
     Attributes:
         quick: Five ints an attempt that ended well on the caller's thread: node, element, started, ended, CPU.
         rows: All other attempts.
-        names: The names of the operations that were started, in that order; those in `quick` come on top.
+        order: The start and name of each call that is not in `quick`.
+        names: The names in start order, if an event loop's driver ran the context: it has no need of `order`.
     """
 
-    __slots__ = ("context", "estimated", "nodes", "order", "quick", "rows", "run", "tid")
+    __slots__ = ("context", "estimated", "names", "nodes", "order", "quick", "rows", "run", "tid")
 
     def __init__(self, run: str, context: int | None, nodes: list[Any], tid: int) -> None:
         self.run = run
@@ -51,6 +51,7 @@ class Log:
         self.quick: list[int] = []
         self.rows: list[Row] = []
         self.order: list[tuple[int, str]] = []
+        self.names: list[str] = []
 
     def quick_rows(self) -> Iterator[tuple[int, int, int, int, int]]:
         """The rows of `quick`."""
@@ -63,11 +64,14 @@ class Log:
             name = prefix + other.nodes[number].name
             self.order.append((started, name))
             self.rows.append(Row(name, "inline", 1, "ok", None, None, started, ended, cpu, None, other.tid))
+        self.names.extend(other.names)
         self.order.extend(other.order)
         self.rows.extend(other.rows)
 
     def calls(self) -> tuple[str, ...]:
         """The names of the operations whose bodies ran, in start order, retries once."""
+        if self.names:
+            return tuple(self.names)
         nodes = self.nodes
         quick = [(row[2], nodes[row[0]].name) for row in self.quick_rows()]
         if not self.order:
@@ -87,8 +91,6 @@ class Log:
         ]  # fmt: skip
         found.extend(self._record(row) for row in self.rows)
         found.sort(key=lambda record: record.started_ns or record.submitted_ns or 0)
-        from dataclasses import replace
-
         return tuple(replace(record, id=number) for number, record in enumerate(found, 1))
 
     def _record(self, row: Row) -> Record:

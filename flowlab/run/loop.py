@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flowlab.executors.task import OK, Outcome
+from flowlab.graph.operation import Operation
 from flowlab.metrics.active import THREAD
 from flowlab.run.attempt import wait_s
 from flowlab.run.context import Context
@@ -24,10 +25,6 @@ from flowlab.run.outcome import cleanup
 from flowlab.run.pending import Pending
 from flowlab.run.places import Places
 from flowlab.run.result import CallError
-
-COROUTINES = 100
-"""How many calls of one coroutine operation run at most, unless its `workers` says otherwise."""
-
 
 class Loop(Places):
     """Runs contexts on the running event loop.
@@ -97,11 +94,11 @@ class Loop(Places):
         for call in list(context.calls):
             if call.node.locks:
                 self._release(call)
-            if call.task is not None and call.place == "processes":
-                self.processes.stop(call.task)
-            elif call.task is not None and call.place == "threads":
-                self.threads.stop(call.task)
-            runner = call.task if isinstance(call.task, asyncio.Task) else None
+            if call.place == "processes" and self.processes is not None:
+                self.processes.stop(call)
+            elif call.place == "threads" and self.threads is not None:
+                self.threads.stop(call)
+            runner = call.runner
             if runner is not None and runner is not asyncio.current_task():
                 runner.cancel()
                 stopping.append(runner)
@@ -115,19 +112,24 @@ class Loop(Places):
         """Start what the context's state says may start."""
         state = context.state
         ready = state.ready
+        handlers, executor = context.handlers, self.executor
         while ready:
             node, element, arguments = ready.popleft()
-            call = self.paused.pop((context, node.number, element), None) if self.paused else None
             context.open += 1
-            if call is not None:
+            if self.paused and (call := self.paused.pop((context, node.number, element), None)) is not None:
                 self.start(call)
                 continue
-            place = node.operation.runs or ("asyncio" if node.operation.is_async else self.executor)
+            handler = handlers[node.number]
+            place = handler.place or executor
             if place == "processes" and context.layout.nearby(node):
                 place = "threads"
-            call = Pending(context, node, element, arguments, place, self.clock())
+            call = Pending(context, handler, node, element, arguments, place, self.clock())
             context.calls.add(call)
-            self.admit(call)
+            if handler.light and handler.limit is None and place == "threads" and self.threads is not None:
+                context.log.names.append(context.prefix + handler.name)
+                self.threads.submit(call)
+            else:
+                self.admit(call)
         if not context.open and not state.parked and not context.waits:
             future = self.idle.get(context)
             if future is not None and not future.done():
@@ -136,7 +138,7 @@ class Loop(Places):
     def admit(self, call: Pending) -> None:
         """Start a call, or keep it until its operation has room."""
         operation = call.node.operation
-        limit = operation.workers or (COROUTINES if operation.is_async else None)
+        limit = call.handler.limit
         if limit is not None:
             count = self.running.get(operation, 0)
             if count >= limit:
@@ -160,7 +162,7 @@ class Loop(Places):
                     self.end(call, None, refused="its domain says no")
                     return
             if call.node.operation.inner is None:
-                call.context.log.order.append((self.clock(), call.context.prefix + call.node.name))
+                call.context.log.names.append(call.context.prefix + call.node.name)
         self.place(call)
 
     # sub-flows and elements
@@ -196,7 +198,7 @@ class Loop(Places):
             error = raised
             if self.shared.get(operation) is shared:
                 del self.shared[operation]
-        self._after(call, Outcome(call.task, OK, result, started, self.clock(), None, None, THREAD.tid), error)
+        self._after(call, (call, OK, result, started, self.clock(), None, None, THREAD.tid, None), error)
 
     async def _hold(self, call: Pending, opened: asyncio.Future[Any], closing: asyncio.Event) -> None:
         """Open a resource, keep it open, and close it in the same task."""
@@ -240,27 +242,49 @@ class Loop(Places):
         if error is not None:
             status = "timeout" if isinstance(error, TimeoutError) else "error"
         stage = call.node.operation.stage
-        call.context.note(
+        _, _, _, started, ended, cpu, pid, tid, extra = outcome
+        call.context.log.rows.append(
             Row(
                 call.context.prefix + call.node.name, call.place, call.attempt, status,
-                None if error is None else type(error).__name__, call.submitted_ns, outcome.started_ns, outcome.ended_ns,
-                outcome.cpu_ns, outcome.pid, outcome.tid, None if stage == "processing" else stage, outcome.extra,
+                None if error is None else type(error).__name__, call.submitted_ns, started, ended, cpu, pid, tid,
+                None if stage == "processing" else stage, extra,
             )
         )  # fmt: skip
+
+    def _good(self, call: Pending, outcome: Outcome) -> None:
+        """A light call ended well; the caller pumps its context."""
+        handler, context = call.handler, call.context
+        if not handler.bare or call.node.locks or call.node.late:
+            self._after(call, outcome, None)
+            return
+        _, _, result, started, ended, cpu, pid, tid, extra = outcome
+        context.log.rows.append(
+            Row(context.prefix + handler.name, call.place, call.attempt, "ok", None, call.submitted_ns, started, ended, cpu, pid,
+                tid, None, extra)
+        )  # fmt: skip
+        context.calls.discard(call)
+        try:
+            context.state.done(call.node, call.element, (result,))
+        except Exception as raised:
+            context.fail(call.node, call.element, call.arguments, raised)
+        if handler.limit is not None:
+            self._next(call.node.operation)
+        context.open -= 1
+        if self.waiting_for_room:
+            self.make_room()
 
     def _after(self, call: Pending, outcome: Outcome, error: BaseException | None) -> None:
         """An attempt ended: note it, then go on, try again or give up."""
         if call.stale:
             return
+        call.gone = True
         if call.timer is not None:
             call.timer.cancel()
-            call.timer = None
-        call.task = None
         operation = call.node.operation
         values: Any = ()
-        if error is None and not call.handler.streams:
+        if error is None and not call.streams:
             try:
-                values = outcome.value if operation.inner is not None else call.handler.values(outcome.value)
+                values = outcome[2] if operation.inner is not None else call.handler.values(outcome[2])
             except Exception as raised:
                 error = raised
         if operation.inner is None:
@@ -274,23 +298,25 @@ class Loop(Places):
 
     def _try_again(self, call: Pending, pause: float) -> None:
         """Wait without locks, then start the next attempt."""
-        call.attempt += 1
         if call.node.locks:
             self._release(call)
         timer: Any = None
+        context = call.context
+        following = call.again(self.clock())
+        context.calls.discard(call)
+        context.calls.add(following)
 
         def again() -> None:
             self.retrying.discard(timer)
-            if call.stale:
+            if following.stale:
                 return
-            call.submitted_ns = self.clock()
-            if not call.node.locks:
-                self.start(call)
+            following.submitted_ns = self.clock()
+            if not following.node.locks:
+                self.start(following)
                 return
-            context = call.context
             context.open -= 1
-            self.paused[context, call.node.number, call.element] = call
-            context.state.again(call.node, call.element, call.arguments)
+            self.paused[context, following.node.number, following.element] = following
+            context.state.again(following.node, following.element, following.arguments)
             self.pump(context)
 
         timer = self.loop.call_later(pause, again)
@@ -319,20 +345,23 @@ class Loop(Places):
                 context.fail(node, call.element, call.arguments, raised)
         if node.locks:
             self._release(call)
-        operation = node.operation
-        if operation.workers or operation.is_async:
-            waiting = self.backlog.get(operation)
-            while waiting and waiting[0].stale:
-                waiting.popleft()
-                self.backlogged -= 1
-            if waiting:
-                self.backlogged -= 1
-                self.start(waiting.popleft())
-            else:
-                self.running[operation] -= 1
+        if call.handler.limit is not None:
+            self._next(node.operation)
         context.open -= 1
         self.make_room()
         self.pump(context)
+
+    def _next(self, operation: Operation) -> None:
+        """A call of a limited operation ended: the next takes its place."""
+        waiting = self.backlog.get(operation)
+        while waiting and waiting[0].stale:
+            waiting.popleft()
+            self.backlogged -= 1
+        if waiting:
+            self.backlogged -= 1
+            self.start(waiting.popleft())
+        else:
+            self.running[operation] -= 1
 
     async def close(self) -> None:
         """End everything that was started, resources last, in reverse."""

@@ -1,35 +1,67 @@
-"""A call that the event loop's driver has taken from a state: it waits, runs, or is about to be tried again."""
+"""A call that the event loop's driver has taken from a state: it waits, runs, or is about to be tried again.
+
+It is also the task that executors run; each attempt is a new one, so that what an abandoned attempt reports is told apart.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from flowlab.run.context import Context
+from flowlab.run.handler import Handler
 from flowlab.run.layout import Node
 
 
 class Pending:
-    """One call, over all its attempts."""
+    """One attempt of a call.
+
+    Attributes:
+        count: How many elements a generator has yielded.
+        runner: The asyncio task that runs it.
+        started_ns, gone, gate, streams: See `flowlab.executors.task.Task`.
+    """
 
     __slots__ = (
-        "arguments", "attempt", "context", "count", "element", "era", "handler", "node", "place", "submitted_ns", "task", "timer",
+        "arguments", "attempt", "context", "count", "element", "era", "gate", "gone", "handler", "node", "place", "runner",
+        "started_ns", "streams", "submitted_ns", "timer",
     )  # fmt: skip
 
-    def __init__(self, context: Context, node: Node, element: int, arguments: tuple[Any, ...], place: str, now: int) -> None:
+    def __init__(
+        self, context: Context, handler: Handler, node: Node, element: int, arguments: tuple[Any, ...], place: str, now: int
+    ) -> None:
         self.context = context
         self.era = context.era
+        self.handler = handler
         self.node = node
-        self.handler = context.handlers[node.number]
         self.element = element
         self.arguments = arguments
         self.place = place
         self.attempt = 1
         self.count = 0
         self.submitted_ns = now
-        self.task: Any = None
+        self.streams = handler.streams
+        self.started_ns: int | None = None
+        self.gone = False
+        self.gate: Any = None
+        self.runner: Any = None
         self.timer: Any = None
 
     @property
     def stale(self) -> bool:
         """Whether its context was stopped since."""
         return self.era != self.context.era
+
+    def again(self, now: int) -> Pending:
+        """The next attempt."""
+        call = Pending(self.context, self.handler, self.node, self.element, self.arguments, self.place, now)
+        call.attempt = self.attempt + 1
+        return call
+
+    def run(self) -> Any:
+        """Call the operation's function."""
+        return self.handler.call(self.arguments)
+
+    def parts(self) -> tuple[Any, tuple[Any, ...], tuple[str, ...]]:
+        """The function, its arguments, and the names of those at the end that go by name."""
+        arguments, names = self.handler.flat(self.arguments)
+        return self.node.operation.function, arguments, names

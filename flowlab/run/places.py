@@ -12,9 +12,10 @@ import time
 from collections import deque
 from typing import Any
 
-from flowlab.executors.task import OK, YIELD, Outcome, Task
+from flowlab.executors.task import OK, YIELD, Outcome
 from flowlab.metrics.active import CALL, THREAD, Call
 from flowlab.run.attempt import timed_out
+from flowlab.run.context import Context
 from flowlab.run.interrupt import Interrupts
 from flowlab.run.pending import Pending
 from flowlab.run.stepping import Cost, stepped
@@ -43,6 +44,13 @@ class Places:
         self.interrupts.in_body = lambda: self.in_body
 
     def _after(self, call: Pending, outcome: Outcome, error: BaseException | None) -> None:
+        raise NotImplementedError
+
+    def _good(self, call: Pending, outcome: Outcome) -> None:
+        raise NotImplementedError
+
+    def pump(self, context: Context) -> None:
+        """Start what the context's state says may start."""
         raise NotImplementedError
 
     def _element(self, call: Pending, item: Any) -> None:
@@ -98,10 +106,9 @@ class Places:
         spent, ended = time.thread_time_ns() - used, self.clock()
         extra = {"custom": frame.custom} if frame.custom else None
         frame.custom = None
-        outcome = Outcome(call.task, OK, result, started, ended, spent, None, THREAD.tid, extra)
         if error is None and self._late(call, started, ended):
             error = timed_out(call.node.operation)
-        self.loop.call_soon(self._after, call, outcome, error)
+        self.loop.call_soon(self._after, call, (call, OK, result, started, ended, spent, None, THREAD.tid, extra), error)
 
     def _late(self, call: Pending, started: int, ended: int) -> bool:
         timeout_s = call.node.operation.timeout_s
@@ -109,21 +116,71 @@ class Places:
 
     async def _runner(self) -> None:
         """Run calls of coroutines, one after the other, until none waits."""
-        queue = self.queue
+        queue, clock, cpu = self.queue, self.clock, time.thread_time_ns
+        cost = Cost()
+        frame = cost.frame
+        CALL.set(frame)
+        stack = THREAD.calls
+        tid = THREAD.tid
+        me = asyncio.current_task()
         while queue:
             call = queue.popleft()
             self.available -= 1
             if call.stale:
                 self.available += 1
                 continue
-            if call.node.operation.scope is not None:
-                await self._resource(call)
-                self.available += 1
+            handler = call.handler
+            if not handler.light or call.place != "asyncio" or not call.node.operation.is_async:
+                await self._heavy(call)
+                continue
+            call.runner = me
+            cost.cpu_ns, cost.steps = 0, 1
+            frame.custom = None
+            error: BaseException | None = None
+            result: Any = None
+            started = clock()
+            try:
+                body = handler.call(call.arguments)
+                stack.append(frame)
+                used = cpu()
+                try:
+                    asked = body.send(None)
+                finally:
+                    cost.cpu_ns = cpu() - used
+                    stack.remove(frame)
+                result = await stepped(body, cost, asked)
+            except StopIteration as stop:
+                result = stop.value
+            except asyncio.CancelledError as raised:
+                if me is not None and me.cancelling():
+                    raise
+                error = raised
+            except BaseException as raised:
+                if self.interrupts.own(raised):
+                    raise
+                error = raised
+            self.available += 1
+            extra: dict[str, Any] | None = None if cost.steps == 1 else {"steps": cost.steps}
+            if frame.custom is not None:
+                extra = {"steps": cost.steps, "custom": frame.custom}
+            outcome = (call, OK, result, started, clock(), cost.cpu_ns, None, tid, extra)
+            if error is None:
+                self._good(call, outcome)
+                self.pump(call.context)
             else:
-                outcome, error = await self._coroutine(call)
-                self.available += 1
                 self._after(call, outcome, error)
         self.available -= 1
+
+    async def _heavy(self, call: Pending) -> None:
+        """Run a call that is more than a coroutine to be awaited."""
+        if call.node.operation.scope is not None:
+            await self._resource(call)
+            self.available += 1
+            return
+        outcome, error = await self._coroutine(call)
+        self.available += 1
+        CALL.set(None)
+        self._after(call, outcome, error)
 
     async def _coroutine(self, call: Pending) -> tuple[Outcome, BaseException | None]:
         cost = Cost()
@@ -131,7 +188,7 @@ class Places:
         operation = call.node.operation
         error: BaseException | None = None
         result: Any = None
-        call.task = asyncio.current_task()
+        call.runner = asyncio.current_task()
         started = self.clock()
         try:
             if operation.timeout_s is None:
@@ -156,7 +213,7 @@ class Places:
         extra: dict[str, Any] = {"steps": cost.steps}
         if cost.frame.custom:
             extra["custom"] = cost.frame.custom
-        return Outcome(call.task, OK, result, started, self.clock(), cost.cpu_ns, None, THREAD.tid, extra), error
+        return (call, OK, result, started, self.clock(), cost.cpu_ns, None, THREAD.tid, extra), error
 
     async def _body(self, call: Pending, cost: Cost) -> Any:
         if call.node.operation.inner is not None:
@@ -214,10 +271,9 @@ class Places:
             from flowlab.executors.threads import Threads
 
             self.threads = Threads(self.workers or min(32, cores() + 4), self._wake_threads, self.clock)
-        call.task = Task(call.handler.call, (call.arguments,), streams=call.handler.streams, owner=call)
         if call.node.operation.timeout_s is not None:
             self._watch(call)
-        self.threads.submit(call.task)
+        self.threads.submit(call)
 
     def _wake_threads(self) -> None:
         try:
@@ -230,46 +286,49 @@ class Places:
             self._take(self.threads)
 
     def _take(self, executor: Any) -> None:
+        touched: dict[Context, None] = {}
         for outcome in executor.take():
-            task = outcome.task
-            call: Pending = task.owner
-            if task.gone or call.task is not task or call.stale:
+            call: Pending = outcome[0]
+            if call.gone or call.stale:
                 continue
-            if outcome.status == YIELD:
-                self._yielded(executor, call, outcome)
-            elif outcome.status == OK:
-                late = outcome.started_ns is not None and self._late(call, outcome.started_ns, outcome.ended_ns)
+            status = outcome[1]
+            if status == OK:
+                if call.handler.light:
+                    self._good(call, outcome)
+                    touched[call.context] = None
+                    continue
+                late = outcome[3] is not None and self._late(call, outcome[3], outcome[4])
                 self._after(call, outcome, timed_out(call.node.operation) if late else None)
+            elif status == YIELD:
+                self._yielded(executor, call, outcome)
             else:
-                self._after(call, outcome, outcome.value)
+                self._after(call, outcome, outcome[2])
+        for context in touched:
+            self.pump(context)
 
     def _yielded(self, executor: Any, call: Pending, outcome: Outcome) -> None:
-        task = outcome.task
         try:
-            self._element(call, outcome.value)
+            self._element(call, outcome[2])
         except Exception as error:
-            task.gone = True
-            executor.stop(task)
+            executor.stop(call)
             self._after(call, outcome, error)
             return
         if self.unstarted() >= AHEAD:
-            self.waiting_for_room.append(lambda: executor.more(task))
+            self.waiting_for_room.append(lambda: executor.more(call))
         else:
-            executor.more(task)
+            executor.more(call)
 
     def _process(self, call: Pending) -> None:
         if self.processes is None:
             from flowlab.executors.processes import Processes
 
             self.processes = Processes(
-                self.workers or cores(), self._listen, lambda: self.loop.call_soon(self._take, self.processes), self.clock
+                self.workers or cores(), self._listen, lambda: self.loop.call_soon(self._take, self.processes),
+                self.loop.call_later, self.clock,
             )
-        operation, handler = call.node.operation, call.handler
-        arguments, names = handler.flat(call.arguments)
-        call.task = Task(operation.function, arguments, names, handler.streams, call, operation.timeout_s)
-        if operation.timeout_s is not None:
+        if call.node.operation.timeout_s is not None:
             self._watch(call)
-        self.processes.submit(call.task)
+        self.processes.submit(call)
 
     def _listen(self, fd: int, readable: Any, writable: Any) -> None:
         if readable is None:
@@ -289,23 +348,21 @@ class Places:
     def _watch(self, call: Pending) -> None:
         """Have a look when the call's time may be over; it counts from the start of its body."""
         timeout_s = call.node.operation.timeout_s or 0.0
-        started = call.task.started_ns
+        started = call.started_ns
         left = timeout_s if started is None else timeout_s - (self.clock() - started) / 1e9
-        call.timer = self.loop.call_later(max(0.0, left), self._expire, call, call.task)
+        call.timer = self.loop.call_later(max(0.0, left), self._expire, call)
 
-    def _expire(self, call: Pending, task: Task) -> None:
-        if call.task is not task or task.gone or call.stale:
+    def _expire(self, call: Pending) -> None:
+        if call.gone or call.stale:
             return
-        started = task.started_ns
-        now = self.clock()
+        started, now = call.started_ns, self.clock()
         if started is None or not self._late(call, started, now):
             self._watch(call)
             return
-        task.gone = True
         executor = self.processes if call.place == "processes" else self.threads
-        executor.stop(task)
+        executor.stop(call)
         error = timed_out(call.node.operation, call.place == "processes")
-        self._after(call, Outcome(task, OK, None, started, now), error)
+        self._after(call, (call, OK, None, started, now, None, None, None, None), error)
 
 
 def cores() -> int:

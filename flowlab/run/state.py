@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from typing import Any
 
 from flowlab.graph.definition import MISSING
@@ -59,6 +60,7 @@ class State(Network):
         self.forced: set[int] = set()
         self.damage: dict[tuple[int, int | None], list[Loss]] = {}
         self.agenda: deque[tuple[int, int, Loss]] = deque()
+        self.checks: list[tuple[int, int]] = []
         self.losses: list[Loss] = []
         self.refusals: list[Loss] = []
         self.problems: list[Loss] = []
@@ -361,17 +363,18 @@ class State(Network):
             self._settle()
         if node.feeds and not (self.choices is not None and self.choices.keeps(node, element)):
             self.unfeed(node, element)
-            if self.agenda:
+            if self.agenda or self.checks:
                 self._settle()
 
     def unfeed(self, node: Node, element: int) -> None:
-        """A call adds nothing more to any list: lists that are complete now are gathered."""
+        """A call adds nothing more to any list: those that may be complete now are looked at by `_settle`."""
         for collect, path in node.feeds:
             if path is None:
                 self.busy[collect] -= 1
                 if self.busy[collect]:
                     continue
-                groups = list(self.collecting.get(collect, ()))
+                for group in self.collecting.get(collect, ()):
+                    heappush(self.checks, (collect, group))
             else:
                 group = self.elements.follow(path, element)
                 key = (collect, group)
@@ -379,14 +382,18 @@ class State(Network):
                 if self.local[key] or self.busy[collect]:
                     continue
                 del self.local[key]
-                groups = [group] if group in self.collecting.get(collect, ()) else []
-            for group in groups:
-                self._attempt(self.nodes[collect], group)
+                if group in self.collecting.get(collect, ()):
+                    heappush(self.checks, (collect, group))
 
     def _settle(self) -> None:
-        """Let what cannot run lose its outputs, one after the other, without recursion."""
-        agenda = self.agenda
-        while agenda:
+        """Let what cannot run lose its outputs, then gather lists that are complete, upstream first, without recursion."""
+        agenda, checks = self.agenda, self.checks
+        while agenda or checks:
+            if not agenda:
+                collect, group = heappop(checks)
+                if group in self.collecting.get(collect, ()):
+                    self._attempt(self.nodes[collect], group)
+                continue
             number, element, loss = agenda.popleft()
             node = self.nodes[number]
             self._lose(node, element, loss)

@@ -10,6 +10,9 @@ from typing import Any
 from flowlab.metrics.active import THREAD, Call
 
 
+NOTHING: Any = object()
+
+
 class Cost:
     """What a coroutine cost so far."""
 
@@ -22,8 +25,12 @@ class Cost:
 
 
 @types.coroutine
-def stepped(coroutine: Any, cost: Cost) -> Generator[Any, Any, Any]:
-    """Await a coroutine and add what its own steps cost."""
+def stepped(coroutine: Any, cost: Cost, asked: Any = NOTHING) -> Generator[Any, Any, Any]:
+    """Await a coroutine and add what its own steps cost.
+
+    Args:
+        asked: What its first step yielded, if that was taken already.
+    """
     clock = time.thread_time_ns
     calls = THREAD.calls
     frame = cost.frame
@@ -31,6 +38,11 @@ def stepped(coroutine: Any, cost: Cost) -> Generator[Any, Any, Any]:
     send, throw = awaited.send, getattr(awaited, "throw", None)
     value: Any = None
     error: BaseException | None = None
+    if asked is not NOTHING:
+        try:
+            value = yield asked
+        except BaseException as raised:
+            error = raised
     while True:
         calls.append(frame)
         used = clock()

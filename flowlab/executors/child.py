@@ -1,0 +1,124 @@
+"""A worker process, as its caller sees it, and the idle ones that wait for the next run."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+
+from flowlab.executors.wire import Reader
+
+_IDLE: list[Child] = []
+_LOCK = threading.Lock()
+_START = "import sys; sys.path[:] = {path!r}; from flowlab.executors.worker import main; main({fd}, {lifeline})"
+
+
+class Child:
+    """A worker process.
+
+    Attributes:
+        tasks: What was sent and not answered, by number, in the order sent.
+        sent: For each of these, how long packing took and how many bytes it was.
+        seen_ns: When it last answered, or was sent something while it had nothing to do.
+        revoking: It was asked to give back what it has not begun.
+        settings: What it was last told to take over from its caller.
+    """
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair()
+        read, self.lifeline = os.pipe()
+        code = _START.format(path=sys.path, fd=theirs.fileno(), lifeline=read)
+        self.started_ns = time.perf_counter_ns()
+        try:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", code], stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(), read), close_fds=True
+            )
+        except BaseException:
+            ours.close()
+            os.close(self.lifeline)
+            raise
+        finally:
+            theirs.close()
+            os.close(read)
+        self.socket = ours
+        ours.setblocking(False)
+        self.fd = ours.fileno()
+        self.pid = self.process.pid
+        self.reader = Reader()
+        self.ready_ns: int | None = None
+        self.out: list[bytes] = []
+        self.pending: memoryview | None = None
+        self.functions: set[int] = set()
+        self.tasks: dict[int, Any] = {}
+        self.sent: dict[int, tuple[int, int]] = {}
+        self.seen_ns = self.started_ns
+        self.revoking = False
+        self.dead = False
+
+    def say(self, word: bytes) -> None:
+        """Say something over the lifeline; a worker that has ended does not hear it."""
+        try:
+            os.write(self.lifeline, word)
+        except OSError:
+            pass  # its end is noticed on the socket
+
+    def stop(self, kill: bool = False) -> None:
+        """Have the process end, and wait until it has."""
+        self.dead = True
+        self.socket.close()
+        if kill:
+            self.process.kill()
+        try:
+            self.process.wait(timeout=None if kill else 2)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        if self.lifeline >= 0:
+            os.close(self.lifeline)
+            self.lifeline = -1
+
+
+def lease() -> Child:
+    """An idle worker that lives, or a new one."""
+    while True:
+        with _LOCK:
+            child = _IDLE.pop() if _IDLE else None
+        if child is None:
+            return Child()
+        if child.process.poll() is None:
+            return child
+        child.stop(kill=True)
+
+
+def give_back(child: Child) -> None:
+    """Keep a worker warm for the next run."""
+    with _LOCK:
+        _IDLE.append(child)
+
+
+def close_all() -> None:
+    """End all idle workers of this process and wait for them."""
+    with _LOCK:
+        children, _IDLE[:] = list(_IDLE), []
+    for child in children:
+        child.socket.close()
+    for child in children:
+        child.stop()
+
+
+def _forget() -> None:
+    """A forked child has no workers: they belong to its parent."""
+    for child in _IDLE:
+        child.socket.close()
+        os.close(child.lifeline)
+    _IDLE.clear()
+
+
+atexit.register(close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
