@@ -23,7 +23,7 @@ class Child:
 
     Attributes:
         tasks: What was sent and not answered, by number, in the order sent.
-        sent: For each of these, how long packing took and how many bytes it was.
+        sent: For each of these, how long packing took, how many bytes it was, which function.
         seen_ns: When it last answered, or was sent something while it had nothing to do.
         revoking: It was asked to give back what it has not begun.
         settings: What it was last told to take over from its caller.
@@ -55,7 +55,7 @@ class Child:
         self.pending: memoryview | None = None
         self.functions: set[int] = set()
         self.tasks: dict[int, Any] = {}
-        self.sent: dict[int, tuple[int, int]] = {}
+        self.sent: dict[int, tuple[int, int, int]] = {}
         self.seen_ns = self.started_ns
         self.revoking = False
         self.dead = False

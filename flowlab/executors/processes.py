@@ -120,44 +120,49 @@ class Processes:
     def _feed(self) -> None:
         """Send tasks to workers that have room, the emptiest first."""
         self.feeding = False
+        if self.closed:
+            return
         tasks = self.tasks
         touched: dict[Child, None] = {}
         while tasks:
             if tasks[0].gone:
                 tasks.popleft()
                 continue
-            child = self._room(tasks[0])
-            if child is None:
+            child, count = self._room(tasks[0])
+            if child is None or count < 1:
                 break
-            self._send(child, tasks.popleft())
             touched[child] = None
+            function = tasks[0].parts()[0]
+            while count and tasks and (task := tasks[0]).parts()[0] is function:
+                tasks.popleft()
+                if not task.gone:
+                    self._send(child, task)
+                    count -= 1
         for child in touched:
             self._write(child)
         if not tasks and len(self.children) > 1:
             self._look()
 
-    def _room(self, task: Any) -> Child | None:
-        """A worker that a task can be sent to now."""
+    def _room(self, task: Any) -> tuple[Child | None, int]:
+        """The worker with most room, and how many tasks like this one it can be sent now."""
         best = min((child for child in self.children if not child.dead), key=lambda child: len(child.tasks), default=None)
-        if best is not None and not best.tasks:
-            return best
-        if len(self.children) < self.limit:
-            return self._lease()
-        if best is None or best.revoking or task.streams or task.parts is None:
-            return None
+        if best is None or best.tasks:
+            if len(self.children) < self.limit:
+                return self._lease(), 1
+            if best is None or best.revoking or task.streams or next(iter(best.tasks.values())).streams:
+                return None, 0
         mean = self._mean(task)
-        if mean is None or mean > BRIEF_NS or len(best.tasks) >= min(MOST, int(AHEAD_NS / max(mean, 1_000))):
-            return None
-        return None if next(iter(best.tasks.values())).streams else best
+        if mean is None or mean > BRIEF_NS:
+            return (None, 0) if best.tasks else (best, 1)
+        share = max(1, len(self.tasks) // max(1, len(self.children)))
+        return best, min(share, min(MOST, int(AHEAD_NS / max(mean, 1_000))) - len(best.tasks))
 
     def _mean(self, task: Any) -> float | None:
-        """How long calls of this task's function take, None if none has ended."""
-        number = self.numbers.get(id(task.parts()[0]))
-        if number is None or getattr(getattr(task, "node", None), "operation", None) is not None and (
-            task.node.operation.timeout_s is not None
-        ):
+        """How long calls of this task's function take; None if none has ended, or if each needs a worker to itself."""
+        if task.alone:
             return None
-        return self.means[number] if self.means[number] >= 0 else None
+        number = self.numbers.get(id(task.parts()[0]))
+        return None if number is None or self.means[number] < 0 else self.means[number]
 
     def _lease(self) -> Child:
         child = lease()
@@ -197,7 +202,7 @@ class Processes:
         if child.ready_ns is not None:
             task.started_ns = now
         child.tasks[self.next & 0xFFFFFFFF] = task
-        child.sent[self.next & 0xFFFFFFFF] = (now - at, len(whole))
+        child.sent[self.next & 0xFFFFFFFF] = (now - at, len(whole), number)
         child.out.append(whole)
 
     def _function(self, child: Child, function: Any) -> int:
@@ -292,7 +297,7 @@ class Processes:
         task = child.tasks.pop(number, None)
         if task is None:
             return
-        packing, size = child.sent.pop(number)
+        packing, size, function = child.sent.pop(number)
         extra: dict[str, Any] = {
             "deserialise_ns": loading, "serialise_ns": dumping + packing, "bytes_in": size, "bytes_out": len(payload),
             "return_ns": max(0, child.seen_ns - ended - dumping), "cpu_method": "process_time",
@@ -306,13 +311,9 @@ class Processes:
             problem.__cause__ = error
             self.outcomes.append((task, ERROR, problem, started, ended, spent, child.pid, child.pid, extra))
             return
-        self._learn(task, ended - started)
+        took, mean = ended - started, self.means[function]
+        self.means[function] = took if mean < 0 or took > 4 * mean else 0.8 * mean + 0.2 * took
         self.outcomes.append((task, OK, value, started, ended, spent, child.pid, child.pid, extra))
-
-    def _learn(self, task: Any, took: int) -> None:
-        number = self.numbers[id(task.parts()[0])]
-        mean = self.means[number]
-        self.means[number] = took if mean < 0 or took > 4 * mean else 0.8 * mean + 0.2 * took
 
     def _other(self, child: Child, kind: int, payload: bytes) -> None:
         number, flags, started, ended, spent, loading, _ = RESULT_HEAD.unpack_from(payload)
@@ -325,7 +326,7 @@ class Processes:
         task = child.tasks.pop(number, None)
         if task is None:
             return
-        packing, size = child.sent.pop(number)
+        packing, size, _ = child.sent.pop(number)
         error, custom = unpack_error(body)
         extra: dict[str, Any] = {
             "deserialise_ns": loading, "serialise_ns": packing, "bytes_in": size, "bytes_out": len(payload),

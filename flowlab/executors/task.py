@@ -17,13 +17,14 @@ class Task:
     """A function and what to call it with.
 
     Attributes:
+        alone: It needs a worker to itself: it may have to be stopped.
         streams: It returns an iterator whose elements are outcomes of their own.
         started_ns: When it started, or was sent to a worker that was free.
         gone: Nobody waits for it any more.
         gate: What a thread that streams waits at.
     """
 
-    __slots__ = ("arguments", "function", "gate", "gone", "names", "started_ns", "streams")
+    __slots__ = ("alone", "arguments", "function", "gate", "gone", "names", "started_ns", "streams")
 
     def __init__(
         self, function: Callable[..., Any], arguments: tuple[Any, ...] = (), names: tuple[str, ...] = (), streams: bool = False
@@ -32,6 +33,7 @@ class Task:
         self.arguments = arguments
         self.names = names
         self.streams = streams
+        self.alone = False
         self.started_ns: int | None = None
         self.gone = False
         self.gate: Any = None

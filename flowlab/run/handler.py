@@ -22,13 +22,14 @@ class Handler:
         call: Calls the function with a call's arguments.
         streams: The function is a generator: its elements flow on as they are yielded.
         bare: What the function returns is the value of its one output, and nothing checks it.
+        flatless: A call's arguments are what the function takes, by position.
         light: There is nothing to do before the function is called.
         limit: How many calls run at most.
         place: Where the operation itself says it runs.
         special: It is more than a plain function that is called once.
     """
 
-    __slots__ = ("bare", "light", "limit", "name", "place", "call", "checks", "domain", "node", "pick", "special", "streams")
+    __slots__ = ("bare", "flatless", "function", "light", "limit", "name", "place", "call", "checks", "domain", "node", "pick", "special", "streams")
 
     def __init__(self, node: Node, slots: list[Slot]) -> None:
         self.node = node
@@ -47,6 +48,8 @@ class Handler:
         )  # fmt: skip
         self.bare = self.pick is None and not self.checks and node.axis < 0
         self.name = node.name
+        self.function = operation.function
+        self.flatless = not node.constants and not operation.named
         self.limit = operation.workers or (COROUTINES if operation.is_async else None)
         self.place = operation.runs or ("asyncio" if operation.is_async else None)
         self.light = not (

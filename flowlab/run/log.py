@@ -35,7 +35,7 @@ class Log:
 
     Attributes:
         quick: Five ints an attempt that ended well on the caller's thread: node, element, started, ended, CPU.
-        rows: All other attempts.
+        rows: All other attempts, as `Row` or a plain tuple of the same: that is forgotten by the garbage collector.
         order: The start and name of each call that is not in `quick`.
         names: The names in start order, if an event loop's driver ran the context: it has no need of `order`.
     """
@@ -49,7 +49,7 @@ class Log:
         self.tid = tid
         self.estimated = False
         self.quick: list[int] = []
-        self.rows: list[Row] = []
+        self.rows: list[Any] = []
         self.order: list[tuple[int, str]] = []
         self.names: list[str] = []
 
@@ -89,7 +89,7 @@ class Log:
             )
             for number, _, started, ended, cpu in self.quick_rows()
         ]  # fmt: skip
-        found.extend(self._record(row) for row in self.rows)
+        found.extend(self._record(Row(*row)) for row in self.rows)
         found.sort(key=lambda record: record.started_ns or record.submitted_ns or 0)
         return tuple(replace(record, id=number) for number, record in enumerate(found, 1))
 

@@ -26,6 +26,10 @@ from flowlab.run.pending import Pending
 from flowlab.run.places import Places
 from flowlab.run.result import CallError
 
+WINDOW = 256
+"""How many calls wait in an executor's queue; the others are kept small until there is room."""
+
+
 class Loop(Places):
     """Runs contexts on the running event loop.
 
@@ -89,6 +93,8 @@ class Loop(Places):
             return []
         stopping = []
         context.era += 1
+        for place, stalled in self.stalled.items():
+            self.stalled[place] = deque(entry for entry in stalled if entry[0] is not context)
         context.open = 0
         state.ready.clear()
         for call in list(context.calls):
@@ -123,17 +129,34 @@ class Loop(Places):
             place = handler.place or executor
             if place == "processes" and context.layout.nearby(node):
                 place = "threads"
-            call = Pending(context, handler, node, element, arguments, place, self.clock())
-            context.calls.add(call)
-            if handler.light and handler.limit is None and place == "threads" and self.threads is not None:
-                context.log.names.append(context.prefix + handler.name)
-                self.threads.submit(call)
+            if handler.light and handler.limit is None and place in self.pools:
+                pool = self.pools[place]
+                if len(pool.tasks) >= WINDOW:
+                    self.stalled[place].append((context, node, element, arguments, self.clock()))
+                    continue
+                call = Pending(context, handler, node, element, arguments, place, self.clock())
+                context.calls.add(call)
+                context.log.names.append(context.prefix + handler.name if context.prefix else handler.name)
+                pool.submit(call)
             else:
+                call = Pending(context, handler, node, element, arguments, place, self.clock())
+                context.calls.add(call)
                 self.admit(call)
         if not context.open and not state.parked and not context.waits:
             future = self.idle.get(context)
             if future is not None and not future.done():
                 future.set_result(None)
+
+    def refill(self, place: str) -> None:
+        """Submit calls that stalled because enough were waiting at a place."""
+        stalled, pool = self.stalled[place], self.pools[place]
+        while stalled and len(pool.tasks) < WINDOW:
+            context, node, element, arguments, now = stalled.popleft()
+            handler = context.handlers[node.number]
+            call = Pending(context, handler, node, element, arguments, place, now)
+            context.calls.add(call)
+            context.log.names.append(context.prefix + handler.name if context.prefix else handler.name)
+            pool.submit(call)
 
     def admit(self, call: Pending) -> None:
         """Start a call, or keep it until its operation has room."""
@@ -259,8 +282,8 @@ class Loop(Places):
             return
         _, _, result, started, ended, cpu, pid, tid, extra = outcome
         context.log.rows.append(
-            Row(context.prefix + handler.name, call.place, call.attempt, "ok", None, call.submitted_ns, started, ended, cpu, pid,
-                tid, None, extra)
+            (context.prefix + handler.name if context.prefix else handler.name, call.place, call.attempt, "ok", None,
+             call.submitted_ns, started, ended, cpu, pid, tid, None, extra)
         )  # fmt: skip
         context.calls.discard(call)
         try:

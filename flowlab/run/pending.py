@@ -18,11 +18,11 @@ class Pending:
     Attributes:
         count: How many elements a generator has yielded.
         runner: The asyncio task that runs it.
-        started_ns, gone, gate, streams: See `flowlab.executors.task.Task`.
+        started_ns, gone, gate, streams, alone: See `flowlab.executors.task.Task`.
     """
 
     __slots__ = (
-        "arguments", "attempt", "context", "count", "element", "era", "gate", "gone", "handler", "node", "place", "runner",
+        "alone", "arguments", "attempt", "context", "count", "element", "era", "gate", "gone", "handler", "node", "place", "runner",
         "started_ns", "streams", "submitted_ns", "timer",
     )  # fmt: skip
 
@@ -40,6 +40,7 @@ class Pending:
         self.count = 0
         self.submitted_ns = now
         self.streams = handler.streams
+        self.alone = not handler.light
         self.started_ns: int | None = None
         self.gone = False
         self.gate: Any = None
@@ -63,5 +64,8 @@ class Pending:
 
     def parts(self) -> tuple[Any, tuple[Any, ...], tuple[str, ...]]:
         """The function, its arguments, and the names of those at the end that go by name."""
-        arguments, names = self.handler.flat(self.arguments)
-        return self.node.operation.function, arguments, names
+        handler = self.handler
+        if handler.flatless:
+            return handler.function, self.arguments, ()
+        arguments, names = handler.flat(self.arguments)
+        return handler.function, arguments, names

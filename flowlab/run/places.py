@@ -34,6 +34,8 @@ class Places:
         self.interrupts = interrupts or Interrupts()
         self.threads: Any = None
         self.processes: Any = None
+        self.pools: dict[str, Any] = {}
+        self.stalled: dict[str, deque[Any]] = {"threads": deque(), "processes": deque()}
         self.queue: deque[Pending] = deque()
         self.runners: set[asyncio.Task[None]] = set()
         self.available = 0
@@ -245,7 +247,7 @@ class Places:
 
     def unstarted(self) -> int:
         """How many calls are ready but not started."""
-        count = self.backlogged + len(self.queue)
+        count = self.backlogged + len(self.queue) + len(self.stalled["threads"]) + len(self.stalled["processes"])
         if self.threads is not None:
             count += len(self.threads.tasks)
         if self.processes is not None:
@@ -271,6 +273,7 @@ class Places:
             from flowlab.executors.threads import Threads
 
             self.threads = Threads(self.workers or min(32, cores() + 4), self._wake_threads, self.clock)
+            self.pools["threads"] = self.threads
         if call.node.operation.timeout_s is not None:
             self._watch(call)
         self.threads.submit(call)
@@ -303,8 +306,15 @@ class Places:
                 self._yielded(executor, call, outcome)
             else:
                 self._after(call, outcome, outcome[2])
+        place = "threads" if executor is self.threads else "processes"
+        if self.stalled[place]:
+            self.refill(place)
         for context in touched:
             self.pump(context)
+
+    def refill(self, place: str) -> None:
+        """Submit calls that stalled because enough were waiting at a place."""
+        raise NotImplementedError
 
     def _yielded(self, executor: Any, call: Pending, outcome: Outcome) -> None:
         try:
@@ -325,7 +335,8 @@ class Places:
             self.processes = Processes(
                 self.workers or cores(), self._listen, lambda: self.loop.call_soon(self._take, self.processes),
                 self.loop.call_later, self.clock,
-            )
+            )  # fmt: skip
+            self.pools["processes"] = self.processes
         if call.node.operation.timeout_s is not None:
             self._watch(call)
         self.processes.submit(call)
