@@ -83,12 +83,12 @@ class Chapter:
         return self.name[:2]
 
 
-def _common(repeats: int) -> tuple[Parameter, ...]:
+def _common(repeats: int | None, how_often: str) -> tuple[Parameter, ...]:
     return (
         Parameter("scale", "str", None, "how much work: tiny, demo, class, large; None is demo, or FLOWLAB_SCALE",
                   choices=SCALES),
         Parameter("latency_ms", "float", None, "the site's wait, every request; None is the scale's", least=0),
-        Parameter("repeats", "int", repeats, "runs of everything that is timed", least=1),
+        Parameter("repeats", "int", repeats, how_often, least=1),
         Parameter("seed", "int", 7, "the site's random draws", least=0),
         Parameter("journal", "str", None, "the journal's file; None is .flowlab/journal.jsonl, 'none' keeps none"),
     )
@@ -122,7 +122,7 @@ CHAPTERS: Mapping[str, Chapter] = {
                       choices=("fast", "small", "frugal", "simple")),
             Parameter("guess", "str", None, "your prediction: wait, work or even; None is no answer",
                       choices=("wait", "work", "even")),
-            *_common(repeats=5),
+            *_common(5, "runs of everything that is timed"),
         )),
         Chapter("01_measure_first", "Measure first"),
         Chapter("02_login_crawl_parse", "Log in, crawl, parse", ready=True, decision=_ROADS, parameters=(
@@ -131,7 +131,7 @@ CHAPTERS: Mapping[str, Chapter] = {
             Parameter("guess", "str", None, "your prediction: download, parse or compute; None is no answer",
                       choices=("download", "parse", "compute")),
             Parameter("n_countries", "int", None, "how many countries to survey; None is the scale's", least=1),
-            *_common(repeats=3),
+            *_common(None, "runs of everything that is timed; None is 3, at scale tiny 1"),
         )),
         Chapter("03_threads", "Wait in threads"),
         Chapter("04_asyncio", "Wait on one loop"),

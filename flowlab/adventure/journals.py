@@ -101,7 +101,7 @@ class Journal:
         """Return the entries as a pandas frame, one row each."""
         pandas = require("pandas", extra="demo", why="to show the journal as a table")
         columns = ("at", "notebook", "kind", "key", "value")
-        return pandas.DataFrame([{c: getattr(e, c) for c in columns} for e in self.entries()], columns=columns)
+        return pandas.DataFrame([{c: getattr(e, c) or "" for c in columns} for e in self.entries()], columns=columns)
 
     def _lines(self) -> list[str]:
         try:

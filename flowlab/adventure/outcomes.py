@@ -6,10 +6,15 @@ the same parameters (counts, names, checksums, equality), so it can be checked; 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from html import escape
+from textwrap import fill
 from typing import Any
+
+WIDTH = 100
+Progress = Callable[[int, int, str], None]
+"""What a branch calls as it goes on: runs done, runs in all, and what runs now ("" at the end)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,7 @@ class Outcome:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return f"{self.line}\n{self.sentence}".rstrip()
+        return "\n".join(fill(part, WIDTH) for part in (self.line, self.sentence) if part)
 
     def _repr_html_(self) -> str:
         shown = getattr(self.value, "_repr_html_", None)

@@ -8,6 +8,7 @@ another cell run the same function of the branch table with the same settings.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from flowlab.adventure.folders import journal_file
 from flowlab.adventure.journals import Journal
 from flowlab.adventure.outcomes import Outcome
 from flowlab.adventure.predictions import Prediction
-from flowlab.errors import SettingError
+from flowlab.errors import SettingError, require
 
 Opened = TypeVar("Opened")
 
@@ -83,9 +84,20 @@ class Trip:
         self.note("choice", key, option, by=by)
         return text
 
-    def run(self, key: str, option: str, given: Mapping[str, Any]) -> Outcome:
-        """Run the option's function with this notebook's settings, and keep the summary in the journal."""
-        outcome = _function(self.decision(key).branch(option).function)(self.settings, **given)
+    def run(self, key: str, option: str, given: Mapping[str, Any], say: Callable[[str], None]) -> Outcome:
+        """Run the option's function with this notebook's settings, and keep the summary in the journal.
+
+        Args:
+            key: The decision.
+            option: The branch.
+            given: What the experiment needs from the notebook.
+            say: Called with a line about how far it is, and with "" at the end.
+        """
+
+        def progress(done: int, total: int, now: str) -> None:
+            say(f"run {done + 1} of {total}: {now}" if now else "")
+
+        outcome = _function(self.decision(key).branch(option).function)(self.settings, progress, **given)
         self.note("result", key, option, line=outcome.line, sentence=outcome.sentence, summary=dict(outcome.facts),
                   parameters={k: v for k, v in self.settings.items() if k != "journal"}, machine=_machine())
         return outcome
@@ -161,7 +173,7 @@ def resolved(settings: dict[str, Any]) -> dict[str, Any]:
     scale = settings.get("scale") or os.environ.get("FLOWLAB_SCALE") or DEFAULT_SCALE
     if scale not in SCALES:
         raise SettingError(f"FLOWLAB_SCALE is {scale!r}, which is no scale. Choose: {', '.join(SCALES)}")
-    says = loneliest.SCALES[scale]
+    says = {"repeats": 1 if scale == "tiny" else 3, **loneliest.SCALES[scale]}
     return {name: says.get(name) if value is None else value for name, value in settings.items()} | {"scale": scale}
 
 
@@ -197,7 +209,19 @@ def outcome(key: str, **given: Any) -> Outcome:
     trip = current()
     if key not in trip.choices:
         raise SettingError(f"nothing is decided about {key!r} yet: run the cell with adventure.decide({key!r}, ...)")
-    return trip.picked.pop(key, None) or trip.run(key, trip.choices[key], given)
+    return trip.picked.pop(key, None) or trip.run(key, trip.choices[key], given, _line_below())
+
+
+def _line_below() -> Callable[[str], None]:
+    """Return what shows a line below the running cell of a notebook, each in place of the one before."""
+    namespace = sys.modules.get("IPython")
+    if namespace is None or namespace.get_ipython() is None:
+        return lambda line: None
+    ipython = require("IPython.display", extra="notebooks", why="to show how far an experiment is")
+
+    handle = ipython.DisplayHandle()
+    handle.display(ipython.HTML(""))
+    return lambda line: handle.update(ipython.HTML(f"<p>{escape(line)}</p>" if line else ""))
 
 
 def predict(key: str, question: str, options: Mapping[str, str], answer: str | None = None) -> Prediction:

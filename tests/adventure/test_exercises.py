@@ -44,8 +44,8 @@ def test_an_unknown_exercise_is_refused_with_the_names():
 def test_a_stub_keeps_signature_and_docstring_and_loses_the_body():
     head = 'import math\n\n\ndef root(x):\n    """Return the root."""\n'
     solution = head + '    y = math.sqrt(x)\n    return y\n\n\nprint("after")\n'
-    assert stub_of(solution) == head + '    ...  # your code here\n\n\nprint("after")'
+    assert stub_of(solution) == head + '    return ...  # your code here\n\n\nprint("after")'
 
 
 def test_a_stub_without_docstring_keeps_only_the_signature():
-    assert stub_of("def one():\n    a = 1\n    return a") == "def one():\n    ...  # your code here"
+    assert stub_of("def one():\n    a = 1\n    return a") == "def one():\n    return ...  # your code here"

@@ -40,8 +40,12 @@ def test_what_is_appended_is_read_back_in_order(journal):
     journal.append("00_start_here", "choice", "goal", "fast", by="parameter")
     journal.append("02_login_crawl_parse", "result", "road", "parse", summary={"serial": 1.5})
     first, second = journal.entries()
-    assert (first.key, first.value, first.facts, first.at) == ("goal", "fast", {"by": "parameter"},
-                                                               "2026-01-02T00:00:00+00:00")
+    assert (first.key, first.value, first.facts, first.at) == (
+        "goal",
+        "fast",
+        {"by": "parameter"},
+        "2026-01-02T00:00:00+00:00",
+    )
     assert journal.entries(notebook="02_login_crawl_parse") == (second,)
     assert journal.last("choice") == first
     assert journal.last(key="road").facts["summary"] == {"serial": 1.5}
@@ -71,8 +75,12 @@ def test_an_entry_after_a_torn_line_is_not_lost(journal):
 
 def test_two_processes_appending_at_once_lose_nothing(journal):
     writers = [
-        subprocess.Popen([sys.executable, "-c", WRITER, str(journal.path), name], stdin=subprocess.PIPE,
-                         stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(journal.path), name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         for name in ("one", "two")
     ]
     for writer in writers:

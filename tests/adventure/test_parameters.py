@@ -15,7 +15,10 @@ CELL = 'path = "parse"  # type: str\nn_countries = None  # type: int\nlatency_ms
 
 def test_values_that_are_allowed_come_back_with_defaults_filled_in():
     assert checked(KNOWN, {"path": "parse", "latency_ms": 5}, ["path"]) == {
-        "path": "parse", "n_countries": None, "latency_ms": 5}
+        "path": "parse",
+        "n_countries": None,
+        "latency_ms": 5,
+    }
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,32 @@ def nbval(surroundings, tmp_path_factory):
 
     def start(*paths):
         folder = tmp_path_factory.mktemp("nbval")
-        command = [sys.executable, "-m", "pytest", "-c", os.devnull, "--rootdir", str(folder), "-p", "no:cacheprovider",
-                   "--nbval", "--nbval-cell-timeout", "120", "-q", "-rf", "--tb=line", *map(str, paths)]
-        return subprocess.Popen(command, cwd=folder, env=os.environ | surroundings, stdout=subprocess.PIPE,
-                                stderr=subprocess.STDOUT, text=True)
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-c",
+            os.devnull,
+            "--rootdir",
+            str(folder),
+            "-p",
+            "no:cacheprovider",
+            "--nbval",
+            "--nbval-cell-timeout",
+            "120",
+            "-q",
+            "-rf",
+            "--tb=line",
+            *map(str, paths),
+        ]
+        return subprocess.Popen(
+            command,
+            cwd=folder,
+            env=os.environ | surroundings,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
 
     return start
 

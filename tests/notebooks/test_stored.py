@@ -120,6 +120,11 @@ class TestNotebook:
         assert text == text_of(stored(nbformat.reads(text, as_version=4))), "run python -m flowlab.adventure.storing"
         nbformat.validate(notebook)
 
+    def test_code_fits_a_screen_1280_pixels_wide(self, notebook, name):
+        for cell in code(notebook):
+            if "parameters" not in cell.metadata.get("tags", []):
+                assert max(map(len, cell.source.splitlines())) <= 104, cell.source
+
     def test_cells_have_names_that_stay(self, notebook, name):
         ids = [cell.id for cell in notebook.cells]
         assert len(set(ids)) == len(ids)

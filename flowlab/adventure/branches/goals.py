@@ -14,16 +14,17 @@ from inspect import getsource
 from typing import Any
 
 from flowlab.adventure.branches.strips import Strip
-from flowlab.adventure.outcomes import Outcome
+from flowlab.adventure.outcomes import Outcome, Progress
 
 COUNTRY = "NO"
 
 
-def fast(settings: Mapping[str, Any], *, site: Any) -> Outcome:
+def fast(settings: Mapping[str, Any], progress: Progress, *, site: Any) -> Outcome:
     """Time the page with a new login for every fetch, and with the session kept."""
+    from flowlab.workloads.loneliest.computing import parse
     from flowlab.workloads.loneliest.fetching import open_client
     from flowlab.workloads.loneliest.options import Settings
-    from flowlab.workloads.loneliest.steps import country_path, download, log_in, parse
+    from flowlab.workloads.loneliest.steps import country_path, download, log_in
 
     told = Settings(url=site.url, user=site.user, password=site.password)
 
@@ -40,29 +41,33 @@ def fast(settings: Mapping[str, Any], *, site: Any) -> Outcome:
     return _outcome("fast", strip, f"{airports} airports of {COUNTRY} either way; 4 requests a fetch against 1")
 
 
-def small(settings: Mapping[str, Any], *, site: Any) -> Outcome:
+def small(settings: Mapping[str, Any], progress: Progress, *, site: Any) -> Outcome:
     """Watch the peak of Python's memory while the page is parsed, by BeautifulSoup and by the standard library."""
     strip, airports = _repeated(_parsers(site), settings["repeats"], _peak_kb, "peak memory while parsing", "kB")
     return _outcome("small", strip, f"{airports} airports of {COUNTRY} by either parser")
 
 
-def frugal(settings: Mapping[str, Any], *, site: Any) -> Outcome:
+def frugal(settings: Mapping[str, Any], progress: Progress, *, site: Any) -> Outcome:
     """Estimate the energy of parsing the page from its CPU time, by BeautifulSoup and by the standard library."""
+    from flowlab.machine import Machine
     from flowlab.metrics import power
+
+    cores = Machine.detect().cores
 
     def millijoules(call: Callable[[], Any]) -> tuple[float, Any]:
         wall, cpu = time.perf_counter(), time.process_time()
         value = call()
-        used = power.estimate(time.process_time() - cpu, time.perf_counter() - wall, 0)
+        used = power.estimate(time.process_time() - cpu, time.perf_counter() - wall, 0, cores=cores)
         return 1000 * used.dynamic_j, value
 
     strip, airports = _repeated(_parsers(site), settings["repeats"], millijoules, "dynamic energy", "mJ")
-    model = power.estimate(1.0, 1.0, 0)
-    note = f"An estimate, not a measurement: {model.method}, give or take {100 * model.uncertainty_rel:.0f} %."
+    model = power.estimate(1.0, 1.0, 0, cores=cores)
+    note = (f"An estimate from CPU time, not a measurement ({model.source}), give or take "
+            f"{100 * model.uncertainty_rel:.0f} %; the doubt moves both ways together.")
     return _outcome("frugal", strip, f"{airports} airports of {COUNTRY} by either parser", note)
 
 
-def simple(settings: Mapping[str, Any], *, site: Any) -> Outcome:
+def simple(settings: Mapping[str, Any], progress: Progress, *, site: Any) -> Outcome:
     """Count the lines of code of every strategy's module."""
     from flowlab.workloads.loneliest.jobs import STRATEGIES
 
@@ -90,9 +95,10 @@ def code_lines(source: str) -> int:
 
 
 def _parsers(site: Any) -> dict[str, Callable[[], Any]]:
+    from flowlab.workloads.loneliest.computing import parse
     from flowlab.workloads.loneliest.fetching import open_client
     from flowlab.workloads.loneliest.options import Settings
-    from flowlab.workloads.loneliest.steps import country_path, download, log_in, parse
+    from flowlab.workloads.loneliest.steps import country_path, download, log_in
 
     told = Settings(url=site.url, user=site.user, password=site.password)
     with open_client(told) as client:

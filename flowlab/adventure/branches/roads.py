@@ -9,15 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 from flowlab.adventure.branches.recorded import LABEL, ROADS
 from flowlab.adventure.journals import Entry, Journal
-from flowlab.adventure.outcomes import Outcome
+from flowlab.adventure.outcomes import Outcome, Progress
 from flowlab.comparison import Comparison, compare
 from flowlab.errors import require
 
-DO_LESS = {"parser": "stdlib", "compute": "sorted"}
+Ways = Mapping[str, tuple[str, Mapping[str, Any]]]
+"""What a road compares: name to the strategy of the job and the settings that make it do less."""
+
+DO_LESS: Mapping[str, Any] = {"parser": "stdlib", "compute": "sorted"}
 
 CLAIMS: Mapping[str, tuple[tuple[str, str, float], ...]] = {
     "download": (
@@ -36,25 +40,25 @@ CLAIMS: Mapping[str, tuple[tuple[str, str, float], ...]] = {
 """By road: what is claimed, of which strategy, and the least gain over serial from scale demo on."""
 
 
-def download(settings: Mapping[str, Any], *, site: Any) -> Outcome:
+def download(settings: Mapping[str, Any], progress: Progress, *, site: Any) -> Outcome:
     """Wait for many pages at once: threads and asyncio against serial."""
-    return _road("download", settings, site, {"threads": ("threads", {}), "asyncio": ("asyncio", {})})
+    return _road("download", settings, progress, site, {"threads": ("threads", {}), "asyncio": ("asyncio", {})})
 
 
-def parse(settings: Mapping[str, Any], *, site: Any) -> Outcome:
+def parse(settings: Mapping[str, Any], progress: Progress, *, site: Any) -> Outcome:
     """Parse on all cores, or parse with less: processes and the standard library's parser against serial."""
-    return _road("parse", settings, site,
-                 {"processes": ("processes", {}), "stdlib parser": ("serial", {"parser": "stdlib"})})
+    ways: Ways = {"processes": ("processes", {}), "stdlib parser": ("serial", {"parser": "stdlib"})}
+    return _road("parse", settings, progress, site, ways)
 
 
-def algorithm(settings: Mapping[str, Any], *, site: Any) -> Outcome:
+def algorithm(settings: Mapping[str, Any], progress: Progress, *, site: Any) -> Outcome:
     """Compute less: the sorted search with a cut-off, against serial and against the careful engineer's hybrid."""
-    return _road("algorithm", settings, site,
-                 {"hybrid": ("hybrid", {}), "sorted search": ("serial", {"compute": "sorted"})})
+    ways: Ways = {"hybrid": ("hybrid", {}), "sorted search": ("serial", {"compute": "sorted"})}
+    return _road("algorithm", settings, progress, site, ways)
 
 
 def _road(
-    option: str, settings: Mapping[str, Any], site: Any, ways: Mapping[str, tuple[str, dict[str, str]]]
+    option: str, settings: Mapping[str, Any], progress: Progress, site: Any, ways: Ways
 ) -> Outcome:
     """Compare the ways of one road with the serial survey, and with doing less and waiting at once."""
     from flowlab.workloads import loneliest
@@ -65,11 +69,12 @@ def _road(
     for name, (strategy, less) in ways.items():
         strategies[name] = loneliest.job(site, n_countries=count, **less).strategies[strategy]
     strategies["do less"] = loneliest.job(site, n_countries=count, **DO_LESS).strategies["asyncio"]
-    comparison = compare(replace(plain, strategies=strategies), repeats=settings["repeats"])
+    comparison = compare(replace(plain, strategies=strategies), repeats=settings["repeats"], progress=progress)
     if not comparison.agree:
         raise AssertionError("; ".join(comparison.disagreements))
+    digest = sha256(comparison.value.to_json().encode()).hexdigest()[:12]
     line = (f"road {option!r}: {', '.join(strategies)}; {count} countries, {plain.requests} requests a run; "
-            "all reports equal.")
+            f"all reports equal, digest {digest}.")
     return Outcome("road", option, line, comparison.sentence, comparison, summary(comparison))
 
 
@@ -94,14 +99,14 @@ def gain(comparison: Comparison, strategy: str) -> float:
 
 
 def pick(comparison: Comparison, goal: str) -> str:
-    """Return the strategy that serves a goal best among those measured.
+    """Return the strategy of a road that serves a goal best; `do less` does not compete.
 
     Args:
         comparison: One road's.
         goal: "fast" is least wall time, "small" least memory, "frugal" least energy; "simple" is the fastest of those
             that need no concurrency.
     """
-    rows = comparison.strategy_rows()
+    rows = [row for row in comparison.strategy_rows() if row["strategy"] != "do less"]
     if goal == "simple":
         rows = [row for row in rows if row["strategy"] in ("serial", "stdlib parser", "sorted search")]
     column = {"small": "peak_bytes", "frugal": "energy_j"}.get(goal, "wall_s")
