@@ -1,4 +1,5 @@
-"""DataFlow: operations wired by definition names. It only delegates: to the graph, the planner, the orchestrator, the drawing."""
+"""DataFlow: operations wired by definition names. It only delegates: to the graph, the planner, the orchestrator, the
+drawing."""
 
 from __future__ import annotations
 
@@ -54,7 +55,9 @@ class DataFlow:
 
         return plan(self.graph, *self._names(inputs, outputs))
 
-    def _names(self, inputs: Iterable[str], outputs: Iterable[str] | None) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+    def _names(
+        self, inputs: Iterable[str], outputs: Iterable[str] | None
+    ) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
         given = tuple(inputs)
         for name in given:
             self.graph.known(name, "given is")
@@ -76,8 +79,8 @@ class DataFlow:
         Args:
             inputs: Values by definition name; a many takes an iterable of values.
             outputs: The names wanted; None for all that can be computed.
-            executor: Where plain functions run: "inline", "asyncio", "threads", "processes". None runs them inline if there
-                are no coroutines, else in threads.
+            executor: Where plain functions run: "inline", "asyncio", "threads", "processes". None runs them inline if
+                there are no coroutines, else in threads.
             workers: How many threads and processes there are at most.
             strict: Raise if a wanted output is missing.
 
@@ -147,7 +150,9 @@ class DataFlow:
         """The definitions that say more than a name."""
         return tuple(found for name, found in self.graph.definitions.items() if found != Definition(name))
 
-    def sub(self, inputs: Iterable[str] | None = None, outputs: Iterable[str] | None = None, name: str | None = None) -> DataFlow:
+    def sub(
+        self, inputs: Iterable[str] | None = None, outputs: Iterable[str] | None = None, name: str | None = None
+    ) -> DataFlow:
         """The part of the flow that leads from the inputs to the outputs, alternatives included.
 
         Raises:
@@ -161,12 +166,17 @@ class DataFlow:
             raise FlowError(f"nothing in flow {self.name!r} leads from these inputs to these outputs")
         operations = [self.graph.operations[found] for found in self.graph.operations if found in names]
         known = {d for operation in operations for d in (*operation.takes, *operation.makes, *operation.when)}
-        return DataFlow(*operations, name=name or self.name, definitions=[d for d in self.definitions if d.name in known])
+        return DataFlow(
+            *operations, name=name or self.name, definitions=[d for d in self.definitions if d.name in known]
+        )
 
     def as_operation(
-        self, name: str | None = None, inputs: Mapping[str, str] | None = None, outputs: Mapping[str, str] | None = None,
+        self,
+        name: str | None = None,
+        inputs: Mapping[str, str] | None = None,
+        outputs: Mapping[str, str] | None = None,
         **settings: Any,
-    ) -> Operation:  # fmt: skip
+    ) -> Operation:
         """The flow as one operation of another flow.
 
         Args:
@@ -187,9 +197,9 @@ class DataFlow:
         """
         if isinstance(settings, (str, PathLike)):
             import tomllib
+            from pathlib import Path
 
-            with open(settings, "rb") as file:
-                settings = tomllib.load(file)
+            settings = tomllib.loads(Path(settings).read_text(encoding="utf-8"))
         for name in settings:
             if name not in self.graph.operations:
                 from flowlab.graph.names import nearest

@@ -1,7 +1,8 @@
 """The cheapest way from what we have to what we want; what an operation costs comes in as an argument.
 
-Nothing here runs anything. A plan depends on the graph, the names given and wanted, the costs and the operations left out, so
-two equal calls give equal plans. Invariant: a plan's operations are in an order in which makers come before takers.
+Nothing here runs anything. A plan depends on the graph, the names given and wanted, the costs and the operations left
+out, so two equal calls give equal plans. Invariant: a plan's operations are in an order in which makers come before
+takers.
 """
 
 from __future__ import annotations
@@ -92,6 +93,7 @@ class _Search:
             if operation.stage != "cleanup" and name not in without
         }
         self.defaults = {name for name, found in graph.definitions.items() if found.default is not MISSING}
+        self.needs: dict[str, set[str]] = {}
         self.costs: dict[str, float] = dict.fromkeys(given, 0.0)
         self.reachable: set[str] = set()
         self.prices: dict[str, float] = {}
@@ -100,20 +102,18 @@ class _Search:
 
     def required(self, operation: Operation) -> set[str]:
         """The definitions an operation cannot do without."""
-        if not operation.when and MISSING.__class__ is type(operation.defaults[0] if operation.defaults else MISSING):
-            if len(operation.takes) == 1:
-                return set(operation.takes) - self.defaults if self.defaults else set(operation.takes)
-        needed = {
-            taken
-            for parameter, taken, default in zip(operation.parameters, operation.takes, operation.defaults, strict=True)
-            if (default is MISSING and taken not in self.defaults) and parameter not in operation.collect
-        }
-        needed.update(
-            operation.takes[operation.parameters.index(parameter)]
-            for parameter in operation.collect
-            if operation.defaults[operation.parameters.index(parameter)] is MISSING
-        )
-        return needed | set(operation.when)
+        found = self.needs.get(operation.name)
+        if found is None:
+            found = {
+                taken
+                for parameter, taken, default in zip(
+                    operation.parameters, operation.takes, operation.defaults, strict=True
+                )
+                if default is MISSING and (taken not in self.defaults or parameter in operation.collect)
+            }
+            found.update(operation.when)
+            self.needs[operation.name] = found
+        return found
 
     def reach(self) -> None:
         """Find the operations whose inputs can be made."""
@@ -173,7 +173,8 @@ class _Search:
 
     def _price_cycles(self, left: set[str]) -> None:
         waiting = {
-            name: {d for d in self._inputs(self.operations[name]) if d in self.have and d not in self.costs} for name in left
+            name: {d for d in self._inputs(self.operations[name]) if d in self.have and d not in self.costs}
+            for name in left
         }
         heap: list[tuple[float, str]] = []
         for name in left:
@@ -269,7 +270,9 @@ class _Search:
         cost = max((self.costs.get(name, 0.0) for name in wanted), default=0.0)
         order = tuple(name for name in self.done if name in used)
         reserve, spare = self._reserve(makers, others, used) if others else ((), {})
-        return Plan(order, cost, others, makers, self.costs, given, wanted, unreachable, frozenset(idle), reserve, spare)
+        return Plan(
+            order, cost, others, makers, self.costs, given, wanted, unreachable, frozenset(idle), reserve, spare
+        )
 
     def _reserve(
         self, makers: Mapping[str, tuple[str, ...]], others: dict[str, tuple[str, ...]], used: set[str]
@@ -305,7 +308,9 @@ def part(graph: Graph, have: Iterable[str] | None, wanted: Iterable[str] | None)
     search = _Search(graph, frozenset(given), weight, frozenset())
     search.reach()
     found: set[str] = set()
-    todo = list(wanted) if wanted is not None else [d for name in search.reachable for d in graph.operations[name].makes]
+    todo = (
+        list(wanted) if wanted is not None else [d for name in search.reachable for d in graph.operations[name].makes]
+    )
     seen: set[str] = set()
     while todo:
         name = todo.pop()
@@ -323,7 +328,10 @@ def explain_unreachable(graph: Graph, name: str, given: Iterable[str]) -> str:
     """Say in one sentence why nothing makes a definition, and the way out."""
     makers = graph.makers.get(name, ())
     if not makers:
-        return f"{name!r} is not given and nothing in flow {graph.name!r} makes it: seed it, or add an operation that outputs it"
+        return (
+            f"{name!r} is not given and nothing in flow {graph.name!r} makes it: seed it, or add an operation that "
+            f"outputs it"
+        )
     have = set(plan(graph, given).costs) | set(given)
     lacks: list[Any] = []
     for maker in makers:
@@ -334,7 +342,8 @@ def explain_unreachable(graph: Graph, name: str, given: Iterable[str]) -> str:
         lacks.extend((maker, condition) for condition in operation.when if condition not in have)
     parts = [f"operation {maker!r} needs {taken!r}" for maker, taken in lacks[:3]]
     roots = _roots(graph, [taken for _, taken in lacks], have)
-    return f"{name!r} cannot be made: {' and '.join(parts)}, and nothing given leads to it: seed {' or '.join(map(repr, roots))}"
+    seeds = " or ".join(map(repr, roots))
+    return f"{name!r} cannot be made: {' and '.join(parts)}, and nothing given leads to it: seed {seeds}"
 
 
 def _roots(graph: Graph, names: list[str], have: set[str]) -> list[str]:

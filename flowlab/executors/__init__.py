@@ -1,8 +1,9 @@
-"""Where a call happens: threads and processes here; inline and asyncio calls stay with the orchestrator, on its own thread.
+"""Where a call happens: threads and processes here; inline and asyncio calls stay with the orchestrator, on its own
+thread.
 
-An executor takes tasks (`submit`), puts what came of them into `outcomes`, calls `wake` when there are some, and ends (`close`).
-Nothing here knows flows, definitions or plans. Invariant: every task submitted has exactly one final outcome, unless the
-executor is closed first.
+An executor takes tasks (`submit`), puts what came of them into `outcomes`, calls `wake` when there are some, and ends
+(`close`). Nothing here knows flows, definitions or plans. Invariant: every task submitted has exactly one final
+outcome, unless the executor is closed first.
 """
 
 __all__ = ["close"]

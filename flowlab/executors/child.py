@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 from flowlab.executors.wire import Reader
@@ -62,10 +63,8 @@ class Child:
 
     def say(self, word: bytes) -> None:
         """Say something over the lifeline; a worker that has ended does not hear it."""
-        try:
+        with suppress(OSError):  # its end is noticed on the socket
             os.write(self.lifeline, word)
-        except OSError:
-            pass  # its end is noticed on the socket
 
     def stop(self, kill: bool = False) -> None:
         """Have the process end, and wait until it has."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import traceback
+from contextlib import suppress
 from typing import Any
 
 from flowlab.errors import FlowlabError
@@ -58,9 +59,7 @@ def unpack_error(payload: bytes | memoryview) -> tuple[BaseException, Any]:
     if error is None:
         error = type(name, (WorkerError,), {})(f"an exception in a worker process could not be sent: {name}")
     if wait is not None and getattr(error, "retry_after_s", None) is None:
-        try:
-            error.retry_after_s = wait  # type: ignore[attr-defined]
-        except Exception:
-            pass
+        with suppress(Exception):
+            setattr(error, "retry_after_s", wait)  # noqa: B010 - exceptions take any attribute
     error.__cause__ = WorkerTraceback(text)
     return error, custom

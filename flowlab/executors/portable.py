@@ -1,6 +1,7 @@
 """Values as bytes for another process: plain pickle where it will do, by value where the other side cannot import.
 
-Whether a function's module can be imported by a worker is asked once a module. cloudpickle is imported when first needed.
+Whether a function's module can be imported by a worker is asked once a module. cloudpickle is imported when first
+needed.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def dump_function(function: Any) -> bytes:
     while hasattr(target, "func"):
         target = target.func
     importable(getattr(target, "__module__", None) or "__main__")
-    return cloudpickle.dumps(function, protocol=5)
+    return bytes(cloudpickle.dumps(function, protocol=5))
 
 
 def dump(value: Any, buffers: list[Any] | None = None) -> bytes:

@@ -1,7 +1,8 @@
 """What an executor runs, and what it says of it.
 
-A task is any object with these attributes; `Task` is the plain one. An outcome is a tuple: (task, status, value, started_ns,
-ended_ns, cpu_ns, pid, tid, extra), where status is OK, ERROR, YIELD (one more element) or STOPPED (its worker ended).
+A task is any object with these attributes; `Task` is the plain one. An outcome is a tuple: (task, status, value,
+started_ns, ended_ns, cpu_ns, pid, tid, extra), where status is OK, ERROR, YIELD (one more element) or STOPPED (its
+worker ended).
 """
 
 from __future__ import annotations
@@ -27,7 +28,11 @@ class Task:
     __slots__ = ("alone", "arguments", "function", "gate", "gone", "names", "started_ns", "streams")
 
     def __init__(
-        self, function: Callable[..., Any], arguments: tuple[Any, ...] = (), names: tuple[str, ...] = (), streams: bool = False
+        self,
+        function: Callable[..., Any],
+        arguments: tuple[Any, ...] = (),
+        names: tuple[str, ...] = (),
+        streams: bool = False,
     ) -> None:
         self.function = function
         self.arguments = arguments

@@ -1,7 +1,7 @@
 """Calls on threads of this process.
 
-Tasks wait in one deque that all threads take from, so no thread waits behind another's long call. Threads are daemons: one that
-never returns does not keep the process alive.
+Tasks wait in one deque that all threads take from, so no thread waits behind another's long call. Threads are
+daemons: one that never returns does not keep the process alive.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from flowlab.executors.task import ERROR, OK, YIELD, Outcome
 from flowlab.metrics.active import CALL, THREAD, Call
-
 
 AHEAD = 64
 """How many elements a generator may be ahead of who takes them in."""
@@ -28,7 +28,9 @@ class Threads:
         wake: Called from a worker's thread when `outcomes` is no longer empty; at most once until `take`.
     """
 
-    def __init__(self, workers: int, wake: Callable[[], object], clock: Callable[[], int] = time.perf_counter_ns) -> None:
+    def __init__(
+        self, workers: int, wake: Callable[[], object], clock: Callable[[], int] = time.perf_counter_ns
+    ) -> None:
         self.workers = workers
         self.wake = wake
         self.clock = clock
@@ -62,10 +64,8 @@ class Threads:
         """Forget a task; a thread that runs it cannot be stopped, so another may take its place."""
         task.gone = True
         if task.started_ns is None:
-            try:
+            with suppress(ValueError):
                 self.tasks.remove(task)
-            except ValueError:
-                pass
         elif not self.closed:
             self.workers += 1
 

@@ -1,8 +1,9 @@
-"""What runs in a worker process: calls come in over a socket, one after the other, and each result is written as it ends.
+"""What runs in a worker process: calls come in over a socket, one after the other, and each result is written as it
+ends.
 
-It never imports its caller's `__main__`. A thread watches a pipe that the caller holds open, so the worker ends with its caller,
-however that ends; over the same pipe the caller takes back calls that have not begun. Invariant: every call read is answered once,
-by a result, an error or its number among those given back, unless the process dies.
+It never imports its caller's `__main__`. A thread watches a pipe that the caller holds open, so the worker ends with
+its caller, however that ends; over the same pipe the caller takes back calls that have not begun. Invariant: every
+call read is answered once, by a result, an error or its number among those given back, unless the process dies.
 """
 
 from __future__ import annotations
@@ -19,8 +20,24 @@ from typing import Any
 
 from flowlab.executors.packing import pack, unpack
 from flowlab.executors.wire import (
-    CALL, CALL_HEAD, CUSTOM, ERR, ERROR, FUNCTION, HELLO, NAMED, OUT, RESULT, RESULT_HEAD, REVOKE, REVOKED, SETUP, STREAM, YIELD,
-    Reader, frame,
+    CALL,
+    CALL_HEAD,
+    CUSTOM,
+    ERR,
+    ERROR,
+    FUNCTION,
+    HELLO,
+    NAMED,
+    OUT,
+    RESULT,
+    RESULT_HEAD,
+    REVOKE,
+    REVOKED,
+    SETUP,
+    STREAM,
+    YIELD,
+    Reader,
+    frame,
 )  # fmt: skip
 from flowlab.metrics import active
 
@@ -191,8 +208,8 @@ class Worker:
             from flowlab.executors.failures import UnportableError
 
             problem = UnportableError(
-                f"the result, a {type(value).__name__}, cannot be sent from a worker process ({type(error).__name__}): return "
-                f"plain data, or say runs='threads'"
+                f"the result, a {type(value).__name__}, cannot be sent from a worker process ({type(error).__name__}): "
+                f"return plain data, or say runs='threads'"
             )
             self._error(number, problem, (started, ended, spent, loading))
             return
@@ -223,8 +240,8 @@ def main(fd: int, lifeline: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     worker = Worker(fd)
     threading.Thread(target=_watch, args=(lifeline, worker), daemon=True).start()
-    sys.stdout = Forward(OUT, worker.send)  # type: ignore[assignment]
-    sys.stderr = Forward(ERR, worker.send)  # type: ignore[assignment]
+    sys.stdout = Forward(OUT, worker.send)
+    sys.stderr = Forward(ERR, worker.send)
     with suppress(OSError):
         worker.loop()
     sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__

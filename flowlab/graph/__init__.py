@@ -1,7 +1,7 @@
 """What a flow is made of: definitions, operations and the graph they form.
 
-Nothing here runs an operation, reads a clock or knows where calls happen. Everything is immutable once made, and a graph that
-exists is valid: what can be known to be wrong when a flow is built is an error then.
+Nothing here runs an operation, reads a clock or knows where calls happen. Everything is immutable once made, and a
+graph that exists is valid: what can be known to be wrong when a flow is built is an error then.
 """
 
 from flowlab.graph.definition import MISSING, Definition

@@ -1,4 +1,5 @@
-"""Orders and cycles among operations and definitions. Nothing here recurses, so a chain may be as long as memory allows."""
+"""Orders and cycles among operations and definitions. Nothing here recurses, so a chain may be as long as memory
+allows."""
 
 from __future__ import annotations
 
@@ -98,7 +99,12 @@ def components(edges: Mapping[Any, Sequence[Any]]) -> dict[Any, int]:
 
 
 def _component(
-    node: Any, stack: list[Any], on_stack: set[Any], found: dict[Any, int], count: int, edges: Mapping[Any, Sequence[Any]]
+    node: Any,
+    stack: list[Any],
+    on_stack: set[Any],
+    found: dict[Any, int],
+    count: int,
+    edges: Mapping[Any, Sequence[Any]],
 ) -> int:
     members = []
     while True:

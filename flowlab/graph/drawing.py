@@ -1,7 +1,7 @@
 """A flow as a picture: mermaid text, and our own SVG (no Graphviz).
 
-Operations are boxes, definitions are labels on the lines between them. The layout is by layers: an operation is below all its
-makers. Colours say what happened in a run, always beside a word that says it too.
+Operations are boxes, definitions are labels on the lines between them. The layout is by layers: an operation is below
+all its makers. Colours say what happened in a run, always beside a word that says it too.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from html import escape
 from flowlab.graph.graph import Graph
 
 _STYLE = """
-.fl text{font:13px system-ui,sans-serif;fill:#1b1f24}.fl .d{font-size:11px;fill:#57606a}.fl rect{fill:#f6f8fa;stroke:#57606a}
+.fl text{font:13px system-ui,sans-serif;fill:#1b1f24}.fl .d{font-size:11px;fill:#57606a}
+.fl rect{fill:#f6f8fa;stroke:#57606a}
 .fl .given rect{fill:#fff;stroke-dasharray:3 2}.fl path{fill:none;stroke:#8c959f}
-.fl .ok rect{fill:#dafbe1;stroke:#1a7f37}.fl .failed rect{fill:#ffebe9;stroke:#cf222e}.fl .skipped rect{stroke-dasharray:5 3}
+.fl .ok rect{fill:#dafbe1;stroke:#1a7f37}.fl .failed rect{fill:#ffebe9;stroke:#cf222e}
+.fl .skipped rect{stroke-dasharray:5 3}
 @media (prefers-color-scheme:dark){.fl text{fill:#e6edf3}.fl .d{fill:#9198a1}.fl rect{fill:#161b22;stroke:#9198a1}
 .fl .given rect{fill:#0d1117}.fl .ok rect{fill:#12261e}.fl .failed rect{fill:#3c1618}}
 """
@@ -64,8 +66,9 @@ def svg(graph: Graph, marks: Mapping[str, Mark] | None = None) -> str:
     height = max((box[1] + 40 for box in boxes.values()), default=0) + 20
     words = _words(graph, marks)
     parts = [
-        f'<svg class="fl" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        f'role="img" aria-label="{escape(words)}"><title>{escape(words)}</title><style>{_STYLE}</style>'
+        f'<svg class="fl" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
+        f'height="{height}" role="img" aria-label="{escape(words)}"><title>{escape(words)}</title>'
+        f"<style>{_STYLE}</style>"
     ]
     for source, target, name in _lines(graph):
         parts.append(_line(boxes[source], boxes[target], name if source[0] == "o" else ""))
@@ -78,7 +81,9 @@ def svg(graph: Graph, marks: Mapping[str, Mark] | None = None) -> str:
             f'<text x="{x + wide / 2:g}" y="{y + (16 if mark else 22)}" text-anchor="middle">{escape(name)}</text>'
         )
         if mark:
-            parts.append(f'<text class="d" x="{x + wide / 2:g}" y="{y + 30}" text-anchor="middle">{escape(mark.words)}</text>')
+            parts.append(
+                f'<text class="d" x="{x + wide / 2:g}" y="{y + 30}" text-anchor="middle">{escape(mark.words)}</text>'
+            )
         parts.append("</g>")
     return "".join([*parts, "</svg>"])
 
@@ -92,7 +97,12 @@ def _given(graph: Graph) -> list[str]:
 
 
 def _edges(graph: Graph) -> list[tuple[str, str, str]]:
-    return [(maker, taker, name) for name, makers in graph.makers.items() for maker in makers for taker in graph.takers.get(name, ())]
+    return [
+        (maker, taker, name)
+        for name, makers in graph.makers.items()
+        for maker in makers
+        for taker in graph.takers.get(name, ())
+    ]
 
 
 def _lines(graph: Graph) -> list[tuple[tuple[str, str], tuple[str, str], str]]:

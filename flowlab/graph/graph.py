@@ -24,8 +24,8 @@ class Graph:
         definitions: Every definition that is taken or made, by name.
         makers: The names of the operations that make a definition.
         takers: The names of the operations that take a definition, or wait for it as a condition.
-        knots: For each operation or definition on a cycle, the number of its cycle; names of operations start with "()".
-        expands: The operations on each cycle that contain an `expand`.
+        knots: The number of the cycle that each ("operation", name) and ("definition", name) on one belongs to.
+        growing: The numbers of the cycles that contain an `expand`.
         order: The operations so that makers come before takers; those on cycles come last.
     """
 
@@ -124,14 +124,14 @@ def _check_cycles(made: Graph) -> None:
             read = operation.takes[operation.parameters.index(parameter)]
             if made.knots.get(("definition", read)) == knot:
                 raise FlowError(
-                    f"operation {name!r} collects {read!r} and feeds the cycle that makes it, so its list would never be "
-                    f"complete: take {name!r} out of the cycle"
+                    f"operation {name!r} collects {read!r} and feeds the cycle that makes it, so its list would never "
+                    f"be complete: take {name!r} out of the cycle"
                 )
     if not made.growing:
         return
     unique = frozenset(name for name, definition in made.definitions.items() if definition.unique)
     endless = knots(made.operations, made.makers, unique)
-    for (what, name) in endless:
+    for what, name in endless:
         if what == "operation" and made.operations[name].expand:
             others = sorted(n for (w, n), k in endless.items() if w == "definition" and k == endless[what, name])
             raise FlowError(

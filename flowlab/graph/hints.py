@@ -1,7 +1,7 @@
 """What annotations say about the values that flow, and whether two of them fit.
 
-Only certain contradictions are reported: what cannot be read, and what is not a plain class, a union or a generic of those,
-fits everything.
+Only certain contradictions are reported: what cannot be read, and what is not a plain class, a union or a generic of
+those, fits everything.
 """
 
 from __future__ import annotations

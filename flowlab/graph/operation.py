@@ -107,7 +107,20 @@ class Operation:
 
 
 SETTINGS = frozenset(
-    "name join weight domain when stage retries backoff_s timeout_s on_error workers runs".split()
+    [
+        "name",
+        "join",
+        "weight",
+        "domain",
+        "when",
+        "stage",
+        "retries",
+        "backoff_s",
+        "timeout_s",
+        "on_error",
+        "workers",
+        "runs",
+    ]
 )
 
 
@@ -124,8 +137,8 @@ def operation(function: Callable[..., Any] | None = None, /, **settings: Any) ->
 
     Args:
         function: The function, coroutine function or generator function to run.
-        settings: name, inputs (parameter to definition), outputs (a name, a list or a mapping of returned keys), expand,
-            collect, join, weight, domain, when, stage, retries, backoff_s, timeout_s, on_error, workers, runs.
+        settings: name, inputs (parameter to definition), outputs (a name, a list or a mapping of returned keys),
+            expand, collect, join, weight, domain, when, stage, retries, backoff_s, timeout_s, on_error, workers, runs.
 
     Raises:
         FlowError: A setting is unknown or does not fit the function.
@@ -136,7 +149,7 @@ def operation(function: Callable[..., Any] | None = None, /, **settings: Any) ->
 
 
 def resource(function: Callable[..., Any] | None = None, /, *, scope: str = "run", **settings: Any) -> Any:
-    """Make a resource of a generator function that yields once: what is before the yield opens it, what is after closes it.
+    """Make a resource of a generator function that yields once: it opens before the yield and closes after it.
 
     Args:
         function: A sync or async generator function; its name is the definition it provides.
@@ -179,7 +192,9 @@ def _make(
     if settings and not settings.keys() <= SETTINGS:
         unknown = sorted(settings.keys() - SETTINGS)[0]
         raise FlowError(f"operation {title!r} has no setting {unknown!r}{nearest(unknown, SETTINGS)}")
-    gathered = () if not collect else _collected(title, (collect,) if isinstance(collect, str) else collect, parameters, takes)
+    gathered = (
+        () if not collect else _collected(title, (collect,) if isinstance(collect, str) else collect, parameters, takes)
+    )
     conditions = () if not when else (when,) if isinstance(when, str) else tuple(when)
     made = Operation(
         title, function, parameters, takes, defaults, named, makes, keys, several, kind, expand, gathered,
@@ -206,7 +221,9 @@ def signature(function: Callable[..., Any], title: str) -> tuple[tuple[str, ...]
     try:
         found = inspect.signature(function)
     except (TypeError, ValueError) as error:
-        raise FlowError(f"operation {title!r} has no signature to read: wrap it in a function that names its inputs") from error
+        raise FlowError(
+            f"operation {title!r} has no signature to read: wrap it in a function that names its inputs"
+        ) from error
     target: Any = getattr(function, "func", function)
     if not inspect.isroutine(target):
         target = type(target).__call__
@@ -260,7 +277,9 @@ def _outputs(title: str, outputs: Any) -> tuple[tuple[str, ...], tuple[Any, ...]
     return makes, None, True
 
 
-def _collected(title: str, names: Iterable[str], parameters: tuple[str, ...], takes: tuple[str, ...]) -> tuple[str, ...]:
+def _collected(
+    title: str, names: Iterable[str], parameters: tuple[str, ...], takes: tuple[str, ...]
+) -> tuple[str, ...]:
     found = []
     for name in names:
         if name in parameters:
@@ -274,7 +293,11 @@ def _collected(title: str, names: Iterable[str], parameters: tuple[str, ...], ta
 
 def _validate(made: Operation) -> None:
     name = made.name
-    choices = (("stage", made.stage, STAGES), ("on_error", made.on_error, ON_ERROR), ("join", made.join, ("lineage", "product")))
+    choices = (
+        ("stage", made.stage, STAGES),
+        ("on_error", made.on_error, ON_ERROR),
+        ("join", made.join, ("lineage", "product")),
+    )
     for setting, value, allowed in choices:
         if value not in allowed:
             raise FlowError(f"operation {name!r}: {setting} is one of {', '.join(allowed)}, not {value!r}")

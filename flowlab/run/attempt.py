@@ -28,4 +28,4 @@ def wait_s(operation: Operation, attempt: int, error: BaseException) -> float | 
     asked: Any = getattr(error, "retry_after_s", None)
     if isinstance(asked, (int, float)) and asked >= 0:
         return float(asked)
-    return operation.backoff_s * 2 ** (attempt - 1) * random.uniform(0.75, 1.25)
+    return float(operation.backoff_s * 2 ** (attempt - 1) * random.uniform(0.75, 1.25))

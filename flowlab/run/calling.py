@@ -40,8 +40,8 @@ def pick(node: Node) -> Callable[[Any], tuple[Any, ...]] | None:
         def by_key(value: Any) -> tuple[Any, ...]:
             if not isinstance(value, Mapping):
                 raise FlowError(
-                    f"operation {name!r} declares outputs by key and returned a {type(value).__name__}: return a mapping "
-                    f"with {', '.join(map(repr, keys))}"
+                    f"operation {name!r} declares outputs by key and returned a {type(value).__name__}: return a "
+                    f"mapping with {', '.join(map(repr, keys))}"
                 )
             for key in keys:
                 if key not in value:
@@ -57,10 +57,13 @@ def pick(node: Node) -> Callable[[Any], tuple[Any, ...]] | None:
         if count == 0:
             return ()
         if not isinstance(value, (tuple, list)):
-            raise FlowError(f"operation {name!r} declares {count} outputs and returned a {type(value).__name__}: return a tuple")
+            raise FlowError(
+                f"operation {name!r} declares {count} outputs and returned a {type(value).__name__}: return a tuple"
+            )
         if len(value) != count:
             raise FlowError(
-                f"operation {name!r} declares {count} outputs ({', '.join(makes)}) and returned {len(value)}: return one each"
+                f"operation {name!r} declares {count} outputs ({', '.join(makes)}) and returned {len(value)}: "
+                f"return one each"
             )
         return tuple(value)
 

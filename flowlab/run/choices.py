@@ -1,8 +1,8 @@
 """Which maker makes an Input where several could: the plan is made again without those that failed.
 
-A failure waits in limbo until nothing else of its context runs or is ready; then all failures are decided together. So what is
-chosen does not depend on which of two calls failed first. Invariant: an Input has a value from the maker chosen for it, and
-from no other; what another made is kept in case it is chosen later.
+A failure waits in limbo until nothing else of its context runs or is ready; then all failures are decided together.
+So what is chosen does not depend on which of two calls failed first. Invariant: an Input has a value from the maker
+chosen for it, and from no other; what another made is kept in case it is chosen later.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flowlab.graph.definition import MISSING
-from flowlab.run.network import Lost
+from flowlab.run.losses import Loss, Lost
 from flowlab.run.shapes import ROOT
 
 if TYPE_CHECKING:
     from flowlab.planning import Plan
     from flowlab.run.layout import Node, Slot
-    from flowlab.run.state import Loss, State
+    from flowlab.run.state import State
 
 
 class Choices:
@@ -91,8 +91,6 @@ class Choices:
         try:
             value = slot.definition.combine([part for _, part in good])  # type: ignore[misc]
         except Exception as error:
-            from flowlab.run.state import Loss
-
             loss = Loss(slot.definition.name, element, error)
             state.problems.append(loss)
             state.give_up(slot.number, element, loss)
@@ -118,7 +116,7 @@ class Choices:
             if (slot.shape, element) not in decided:
                 decided.add((slot.shape, element))
                 self._switch(slot, element, plan)
-        for slot, node, element, _ in limbo:
+        for _, node, element, _ in limbo:
             if (node.number, element) in self.kept:
                 self.kept.discard((node.number, element))
                 state.unfeed(node, element)
@@ -214,7 +212,7 @@ class Choices:
     def _wake_everywhere(self, number: int, plan: Plan) -> list[tuple[int, int]]:
         """Have a maker and all it needs run for every element, there now or later."""
         state = self.state
-        started = []
+        started: list[tuple[int, int]] = []
         todo = [number]
         while todo:
             number = todo.pop()

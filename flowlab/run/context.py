@@ -33,10 +33,29 @@ class Context:
         waits: Inputs may still come.
     """
 
-    __slots__ = ("calls", "dead", "era", "errors", "handlers", "late", "layout", "log", "open", "prefix", "state", "waits")
+    __slots__ = (
+        "calls",
+        "dead",
+        "era",
+        "errors",
+        "handlers",
+        "late",
+        "layout",
+        "log",
+        "open",
+        "prefix",
+        "state",
+        "waits",
+    )
 
     def __init__(
-        self, layout: Layout, handlers: list[Handler], run: str, number: int | None, tid: int, locks: Locks | None = None
+        self,
+        layout: Layout,
+        handlers: list[Handler],
+        run: str,
+        number: int | None,
+        tid: int,
+        locks: Locks | None = None,
     ) -> None:
         self.layout = layout
         self.handlers = handlers
@@ -77,9 +96,7 @@ def parameters(node: Node, arguments: tuple[Any, ...]) -> Mapping[str, Any]:
     whole = list(arguments)
     for position, value in node.constants:
         whole.insert(position, value)
-    return {
-        name: value for name, value in zip(node.operation.parameters, whole, strict=True) if value is not MISSING
-    }
+    return {name: value for name, value in zip(node.operation.parameters, whole, strict=True) if value is not MISSING}
 
 
 def make_handlers(layout: Layout) -> list[Handler]:

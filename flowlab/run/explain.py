@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from flowlab.graph.definition import MISSING
 from flowlab.run import outcome
-from flowlab.run.network import Lost
+from flowlab.run.losses import Lost
 
 if TYPE_CHECKING:
     from flowlab.run.context import Context
@@ -63,7 +63,9 @@ def lineage(context: Context, name: str) -> Lineage:
         )
         if ready or not makers:
             sources = tuple(made.get(i) or Lineage(i, (), note="on a cycle") for i in inputs)
-            note = "" if makers or current in layout.plan.given else "default" if current in layout.slot_of else "not made"
+            note = (
+                "" if makers or current in layout.plan.given else "default" if current in layout.slot_of else "not made"
+            )
             made[current] = Lineage(current, makers, sources, note)
             continue
         open_names.add(current)
@@ -87,7 +89,8 @@ def _operation(context: Context, name: str) -> str:
     times = "once" if count == 1 else f"{count} times"
     if errors:
         kinds = ", ".join(sorted({type(entry.error).__name__ for entry in errors}))
-        return f"operation {name!r} ran {times} and failed {'once' if len(errors) == 1 else f'{len(errors)} times'} ({kinds})."
+        failures = "once" if len(errors) == 1 else f"{len(errors)} times"
+        return f"operation {name!r} ran {times} and failed {failures} ({kinds})."
     if count:
         return f"operation {name!r} ran {times}."
     for loss in context.state.refusals:
@@ -120,9 +123,15 @@ def _definition(run: Run, context: Context, name: str) -> str:
     makers = outcome.makers(context.state, name)
     if not makers:
         return f"{name!r} has its default: nothing makes it."
-    failed = [m for m in layout.graph.makers.get(name, ()) if m not in makers and any(e.operation == m for e in context.errors)]
+    failed = [
+        m
+        for m in layout.graph.makers.get(name, ())
+        if m not in makers and any(e.operation == m for e in context.errors)
+    ]
     refused = [
-        m for m in layout.graph.makers.get(name, ()) if m not in makers and any(r.operation == m for r in context.state.refusals)
+        m
+        for m in layout.graph.makers.get(name, ())
+        if m not in makers and any(r.operation == m for r in context.state.refusals)
     ]
     text = f"{name!r} was made by {' and '.join(map(repr, makers))}, at cost {plan.costs.get(name, 0):g}"
     if failed:

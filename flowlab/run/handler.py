@@ -29,7 +29,22 @@ class Handler:
         special: It is more than a plain function that is called once.
     """
 
-    __slots__ = ("bare", "flatless", "function", "light", "limit", "name", "place", "call", "checks", "domain", "node", "pick", "special", "streams")
+    __slots__ = (
+        "bare",
+        "call",
+        "checks",
+        "domain",
+        "flatless",
+        "function",
+        "light",
+        "limit",
+        "name",
+        "node",
+        "pick",
+        "place",
+        "special",
+        "streams",
+    )
 
     def __init__(self, node: Node, slots: list[Slot]) -> None:
         self.node = node
@@ -43,9 +58,14 @@ class Handler:
         self.domain = domain_caller(node) if node.operation.domain is not None else None
         operation = node.operation
         self.special = bool(
-            operation.domain is not None or operation.retries or operation.timeout_s is not None or operation.inner is not None
-            or operation.scope is not None or operation.kind != "function" or operation.stage != "processing"
-        )  # fmt: skip
+            operation.domain is not None
+            or operation.retries
+            or operation.timeout_s is not None
+            or operation.inner is not None
+            or operation.scope is not None
+            or operation.kind != "function"
+            or operation.stage != "processing"
+        )
         self.bare = self.pick is None and not self.checks and node.axis < 0
         self.name = node.name
         self.function = operation.function
@@ -106,12 +126,16 @@ def elements(name: str, result: Any) -> Iterable[Any]:
 
 
 def domain_caller(node: Node) -> Callable[[Values], bool]:
-    """A function that asks the operation's domain about a call's arguments; it may name fewer than the operation takes."""
+    """A function that asks the operation's domain about a call's arguments; it may name fewer of them."""
     operation = node.operation
     domain: Any = operation.domain
     names = operation.parameters
     try:
-        asked = [p.name for p in inspect.signature(domain).parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        asked = [
+            p.name
+            for p in inspect.signature(domain).parameters.values()
+            if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+        ]
     except (TypeError, ValueError):
         asked = []
     constants = node.constants

@@ -1,7 +1,7 @@
 """Running a context on the caller's thread, without an event loop.
 
-`run_straight` is the short cut for a plan of plain functions that each run once; `run_inline` does everything else. Both read
-the same clocks around every call.
+`run_straight` is the short cut for a plan of plain functions that each run once; `run_inline` does everything else.
+Both read the same clocks around every call.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from flowlab.run.layout import Node
 from flowlab.run.locks import Locks
 from flowlab.run.log import Row
 from flowlab.run.outcome import cleanup
+from flowlab.run.reading import Reading
 from flowlab.run.result import CallError
 from flowlab.run.shapes import ROOT
 
@@ -81,14 +82,13 @@ class Inline:
             self.drain(context, frame)
 
     def straight(self, context: Context, inputs: Mapping[str, Any], frame: Call) -> None:
-        """Run a plan of plain functions in its order; what fails is handed to the state with all that is made so far."""
+        """Run a plan of plain functions in its order; a failure is handed to the state with all that was made."""
         layout = context.layout
         cells: list[Any] = [None] * len(layout.slots)
         for name, value in inputs.items():
             cells[layout.slot_of[name]] = value
         clock, cpu, quick = self.clock, self.cpu, context.log.quick
-        done = 0
-        for function, takes, out, number, pick in steps(layout):
+        for done, (function, takes, out, number, pick) in enumerate(steps(layout)):
             try:
                 if type(takes) is int:
                     argument = cells[takes]
@@ -115,7 +115,6 @@ class Inline:
                 self.hand_over(context, inputs, cells, done, number, started, error)
                 return
             quick += (number, 0, started, ended, spent)
-            done += 1
             if frame.custom is not None:
                 self._slow(context, frame, quick)
         state = context.state
@@ -150,7 +149,19 @@ class Inline:
         node = layout.nodes[number]
         context.log.order.append((started, node.name))
         context.note(
-            Row(node.name, "inline", 1, "error", type(error).__name__, None, started, self.clock(), None, None, context.log.tid)
+            Row(
+                node.name,
+                "inline",
+                1,
+                "error",
+                type(error).__name__,
+                None,
+                started,
+                self.clock(),
+                None,
+                None,
+                context.log.tid,
+            )
         )
         state.resume(made | {number})
         arguments = tuple(cells[take.slot] for take in node.takes)
@@ -160,7 +171,7 @@ class Inline:
         """Run calls until none is ready and no generator is open."""
         state = context.state
         ready, handlers = state.ready, context.handlers
-        generators: list[_Generator] = []
+        generators: list[Reading] = []
         clock, cpu, quick = self.clock, self.cpu, context.log.quick
         while ready or generators:
             if not ready:
@@ -196,7 +207,7 @@ class Inline:
 
     def one(
         self, context: Context, handler: Handler, node: Node, element: int, arguments: tuple[Any, ...], frame: Call,
-        generators: list[_Generator],
+        generators: list[Reading],
     ) -> None:  # fmt: skip
         """Run one call that is more than a plain function, and let go of its locks."""
         self._special(context, handler, node, element, arguments, frame, generators)
@@ -205,7 +216,7 @@ class Inline:
 
     def _special(
         self, context: Context, handler: Handler, node: Node, element: int, arguments: tuple[Any, ...], frame: Call,
-        generators: list[_Generator],
+        generators: list[Reading],
     ) -> None:  # fmt: skip
         operation = node.operation
         if handler.domain is not None:
@@ -233,19 +244,19 @@ class Inline:
             try:
                 result = handler.call(arguments)
                 if handler.streams:
-                    generators.append(_Generator(node, element, arguments, result, started))
+                    generators.append(Reading(node, element, arguments, result, started))
                     return
                 if operation.scope is not None:
                     result = self._open(context, node, result)
                     if operation.scope == "run":
                         self.shared[operation] = result
-                self._check_time(node, started)
+                self.check_time(node, started)
                 values = handler.values(result)
             except BaseException as error:
                 if self.interrupts.own(error):
                     raise
                 pause = wait_s(operation, attempt, error)
-                self._row(context, node, started, self.cpu() - used, attempt, error, frame)
+                self.row(context, node, started, self.cpu() - used, attempt, error, frame)
                 if pause is None:
                     if operation.stage == "cleanup":
                         context.errors.append(CallError(context.prefix + node.name, error))
@@ -255,33 +266,75 @@ class Inline:
                 self.sleep(pause)
                 attempt += 1
                 continue
-            self._row(context, node, started, self.cpu() - used, attempt, None, frame)
+            self.row(context, node, started, self.cpu() - used, attempt, None, frame)
             if operation.stage != "cleanup":
                 context.state.done(node, element, values)
             return
 
-    def _check_time(self, node: Node, started: int) -> None:
+    def check_time(self, node: Node, started: int) -> None:
         timeout_s = node.operation.timeout_s
         if timeout_s is not None and self.clock() - started > timeout_s * 1e9:
             raise timed_out(node.operation)
 
-    def _row(
-        self, context: Context, node: Node, started: int, spent: int, attempt: int, error: BaseException | None, frame: Call
+    def row(
+        self,
+        context: Context,
+        node: Node,
+        started: int,
+        spent: int,
+        attempt: int,
+        error: BaseException | None,
+        frame: Call,
     ) -> None:
         status = "ok" if error is None else "timeout" if isinstance(error, TimeoutError) else "error"
         kind = None if error is None else type(error).__name__
         extra = {"custom": frame.custom} if frame.custom else None
         frame.custom = None
-        context.note(Row(context.prefix + node.name, "inline", attempt, status, kind, None, started, self.clock(), spent, None,
-                         context.log.tid, _stage(node), extra))  # fmt: skip
+        context.note(
+            Row(
+                context.prefix + node.name,
+                "inline",
+                attempt,
+                status,
+                kind,
+                None,
+                started,
+                self.clock(),
+                spent,
+                None,
+                context.log.tid,
+                _stage(node),
+                extra,
+            )
+        )
 
     def _failed(
-        self, context: Context, node: Node, element: int, arguments: tuple[Any, ...], error: BaseException, started: int,
-        spent: int, attempt: int,
-    ) -> None:  # fmt: skip
+        self,
+        context: Context,
+        node: Node,
+        element: int,
+        arguments: tuple[Any, ...],
+        error: BaseException,
+        started: int,
+        spent: int,
+        attempt: int,
+    ) -> None:
         context.log.order.append((started, node.name))
-        context.note(Row(node.name, "inline", attempt, "error", type(error).__name__, None, started, self.clock(), spent, None,
-                         context.log.tid))  # fmt: skip
+        context.note(
+            Row(
+                node.name,
+                "inline",
+                attempt,
+                "error",
+                type(error).__name__,
+                None,
+                started,
+                self.clock(),
+                spent,
+                None,
+                context.log.tid,
+            )
+        )
         context.fail(node, element, arguments, error)
 
     def _open(self, context: Context, node: Node, generator: Any) -> Any:
@@ -309,63 +362,6 @@ class Inline:
         """Run the cleanup operations whose inputs exist."""
         for node, element, arguments in cleanup(context.state):
             self.one(context, context.handlers[node.number], node, element, arguments, frame, [])
-
-
-class _Generator:
-    """An expand's generator that is being read."""
-
-    def __init__(self, node: Node, element: int, arguments: tuple[Any, ...], generator: Any, started: int) -> None:
-        self.node = node
-        self.element = element
-        self.arguments = arguments
-        self.generator = generator
-        self.started = started
-        self.attempt = 1
-        self.count = 0
-        self.cpu_ns = 0
-
-    def advance(self, inline: Inline, context: Context) -> bool:
-        """Take the next element; False at the end."""
-        node, operation = self.node, self.node.operation
-        handler = context.handlers[node.number]
-        used = inline.cpu()
-        error: BaseException | None = None
-        try:
-            item = next(self.generator)
-            inline._check_time(node, self.started)
-            values = handler.one(item)
-        except StopIteration:
-            pass
-        except BaseException as raised:
-            if inline.interrupts.own(raised):
-                raise
-            error = raised
-            self.generator.close()
-        else:
-            self.cpu_ns += inline.cpu() - used
-            context.state.emitted(node, self.element, self.count, values)
-            self.count += 1
-            return True
-        self.cpu_ns += inline.cpu() - used
-        inline._row(context, node, self.started, self.cpu_ns, self.attempt, error, Call(0))
-        if error is None:
-            context.state.done(node, self.element, ())
-            self._let_go(context)
-            return False
-        pause = None if self.count else wait_s(operation, self.attempt, error)
-        if pause is None:
-            context.fail(node, self.element, self.arguments, error)
-            self._let_go(context)
-            return False
-        inline.sleep(pause)
-        self.attempt += 1
-        self.started = inline.clock()
-        self.generator = handler.call(self.arguments)
-        return True
-
-    def _let_go(self, context: Context) -> None:
-        if self.node.locks:
-            context.state.release(self.node, self.element)
 
 
 def _stage(node: Node) -> str | None:

@@ -18,7 +18,9 @@ from flowlab.run.session import Settings, finish, given_values, prepare
 class Started:
     """A run that is under way inside its `with` block, and what came out after it."""
 
-    def __init__(self, flow: Any, inputs: Mapping[str, Any] | None, outputs: Iterable[str] | None, settings: Settings) -> None:
+    def __init__(
+        self, flow: Any, inputs: Mapping[str, Any] | None, outputs: Iterable[str] | None, settings: Settings
+    ) -> None:
         self._flow = flow
         self._settings = settings
         self._outputs = None if outputs is None else tuple(outputs)
@@ -74,7 +76,9 @@ class Started:
         """
         self._flow.graph.known(name, "added is")
         if name not in self._late:
-            raise FlowError(f"{name!r} was given as one value or is made by the flow: only a many, or what is still open, is added to")
+            raise FlowError(
+                f"{name!r} was given as one value or is made by the flow: only a many, or what is open, is added to"
+            )
         if self._context is None or self._run is not None or not self._thread or not self._thread.is_alive():
             raise FlowError(f"{name!r} comes too late: add inside the with block")
         refusal = self._flow.graph.definitions[name].refusal(value)

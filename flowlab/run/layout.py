@@ -1,7 +1,9 @@
-"""The layout: a plan worked out into numbered nodes and slots, over known shapes, once per set of given and wanted names.
+"""The layout: a plan worked out into numbered nodes and slots, over known shapes, once per set of given and wanted
+names.
 
-This is the input network's wiring: who is tried when an Input of a definition arrives, who waits for whom. It has no values
-and is shared by all contexts. Invariant: everything the state needs to know about the flow is here, as ints and tuples.
+This is the input network's wiring: who is tried when an Input of a definition arrives, who waits for whom. It has no
+values and is shared by all contexts. Invariant: everything the state needs to know about the flow is here, as ints
+and tuples.
 """
 
 from __future__ import annotations

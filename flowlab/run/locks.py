@@ -1,8 +1,8 @@
 """Locks: calls that hold the same Input of a lock definition, or one derived from it, never overlap.
 
-A call takes all its locks at once or waits, so no call holds one lock while it waits for another and nothing can deadlock. One
-table serves all contexts of a session, as a resource of scope "run" is one Input for all of them. Pure: it says who may go on,
-and whoever asked acts.
+A call takes all its locks at once or waits, so no call holds one lock while it waits for another and nothing can
+deadlock. One table serves all contexts of a session, as a resource of scope "run" is one Input for all of them. Pure:
+it says who may go on, and whoever asked acts.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ class Locks:
 
     def _held(self, key: Key) -> bool:
         elements = self.held.get(key[0])
-        return bool(elements) and (key[1] is None or None in elements or key[1] in elements)
+        return elements is not None and (key[1] is None or None in elements or key[1] in elements)
 
     def _queued(self, key: Key) -> bool:
         queues = self.queues.get(key[0])
-        return bool(queues) and (key[1] is None or bool(queues.get(key[1])) or bool(queues.get(None)))
+        return bool(queues and (key[1] is None or queues.get(key[1]) or queues.get(None)))

@@ -95,11 +95,14 @@ class Log:
 
     def _record(self, row: Row) -> Record:
         measured = row.cpu_ns is not None
-        queue = None if row.started_ns is None or row.submitted_ns is None else max(0, row.started_ns - row.submitted_ns)
+        queue = (
+            None if row.started_ns is None or row.submitted_ns is None else max(0, row.started_ns - row.submitted_ns)
+        )
         values: dict[str, Any] = {
             "run": self.run, "operation": row.operation, "context": self.context, "executor": row.executor,
             "pid": row.pid, "tid": row.tid, "attempt": row.attempt, "status": row.status, "error_type": row.error_type,
-            "stage": row.stage, "submitted_ns": row.submitted_ns, "started_ns": row.started_ns, "ended_ns": row.ended_ns,
+            "stage": row.stage, "submitted_ns": row.submitted_ns, "started_ns": row.started_ns,
+            "ended_ns": row.ended_ns,
             "queue_ns": queue, "cpu_ns": row.cpu_ns, "cpu_self_ns": row.cpu_ns,
             "cpu_method": "thread_time" if measured else None, "cpu_quality": "measured" if measured else "unavailable",
         }  # fmt: skip

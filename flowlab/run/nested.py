@@ -61,7 +61,12 @@ class Nested:
         prepared = prepare(self.flow, values, self.outputs)
         given = given_values(prepared, values)
         context = Context(
-            prepared.layout, prepared.handlers, outer.log.run, outer.log.context, threading.get_native_id(), outer.state.locks
+            prepared.layout,
+            prepared.handlers,
+            outer.log.run,
+            outer.log.context,
+            threading.get_native_id(),
+            outer.state.locks,
         )
         context.prefix = f"{outer.prefix}{node.name}/"
         return context, given
@@ -88,7 +93,11 @@ class Nested:
 
         def heard(number: int, value: Any) -> None:
             position = positions.get(number)
-            if position is not None and not node.operation.retries and not outer.layout.slots[node.outs[position]].contested:
+            if (
+                position is not None
+                and not node.operation.retries
+                and not outer.layout.slots[node.outs[position]].contested
+            ):
                 outer.state.partly(node, element, position, value)
                 pump()
 
@@ -97,7 +106,9 @@ class Nested:
     async def run(self, driver: Any, call: Any) -> Any:
         """Run a call's context on the event loop's driver."""
         context, given = self._context(call.context, call.node, call.arguments)
-        self._listen(context, call.context, call.node, call.element, lambda: driver.loop.call_soon(driver.pump, call.context))
+        self._listen(
+            context, call.context, call.node, call.element, lambda: driver.loop.call_soon(driver.pump, call.context)
+        )
         try:
             await driver.run(context, given)
         finally:
@@ -142,7 +153,11 @@ class _Later:
 
 
 def nested_operation(
-    flow: Any, name: str, inputs: Mapping[str, str] | None, outputs: Mapping[str, str] | None, settings: Mapping[str, Any]
+    flow: Any,
+    name: str,
+    inputs: Mapping[str, str] | None,
+    outputs: Mapping[str, str] | None,
+    settings: Mapping[str, Any],
 ) -> Operation:
     """An operation that runs a flow.
 
@@ -170,10 +185,16 @@ def nested_operation(
         raise FlowError(f"flow {graph.name!r} has no outputs of its own: say outputs={{child: parent}}")
     names = tuple(sorted(needed, key=lambda known: not needed[known]))
     operation = Operation(
-        name, flow.run, names, tuple(inputs.get(known, known) for known in names),
-        tuple(MISSING if needed[known] else UNGIVEN for known in names), 0, tuple(outputs.get(known, known) for known in made),
-        several=True, inner=Nested(flow, names, made),
-    )  # fmt: skip
+        name,
+        flow.run,
+        names,
+        tuple(inputs.get(known, known) for known in names),
+        tuple(MISSING if needed[known] else UNGIVEN for known in names),
+        0,
+        tuple(outputs.get(known, known) for known in made),
+        several=True,
+        inner=Nested(flow, names, made),
+    )
     return operation.configured(**settings) if settings else operation
 
 

@@ -1,7 +1,7 @@
 """The input network of one context: the Inputs that are there, over their shapes, and how new ones combine with them.
 
-Here elements are added, joined and found; what then may run is the state's business (`_put`, `_attempt`). Invariant: an element
-of a joined shape exists once all its parts do and agree on every axis they share.
+Here elements are added, joined and found; what then may run is the state's business (`_put`, `_attempt`). Invariant:
+an element of a joined shape exists once all its parts do and agree on every axis they share.
 """
 
 from __future__ import annotations
@@ -10,17 +10,9 @@ from typing import Any
 
 from flowlab.graph.definition import key_of
 from flowlab.run.layout import Layout, Node
+from flowlab.run.losses import Lost
 from flowlab.run.order import sort_key
 from flowlab.run.shapes import ROOT, Elements
-
-
-class Lost:
-    """What a slot holds for an Input that could not be made."""
-
-    __slots__ = ("loss",)
-
-    def __init__(self, loss: Any) -> None:
-        self.loss = loss
 
 
 class Network:
@@ -59,7 +51,7 @@ class Network:
         else:
             self.found[axis].append((known, maker, element, place))
 
-    def _new(self, axis: int, parent: int, place: int, values: Any) -> None:
+    def _new(self, axis: int, parent: int, place: Any, values: Any) -> None:
         elements = self.elements
         element = elements.add(axis, parent, place)
         joiners = self.layout.joiners.get(axis)

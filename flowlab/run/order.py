@@ -10,17 +10,17 @@ from flowlab.run.shapes import ROOT, Path
 
 if TYPE_CHECKING:
     from flowlab.run.layout import Slot
-    from flowlab.run.state import State
+    from flowlab.run.network import Network
 
 Key = Callable[[int], tuple[Any, ...]]
 
 
-def sort_key(state: State, slot: Slot) -> Key | None:
+def sort_key(state: Network, slot: Slot) -> Key | None:
     """A key that sorts a slot's elements; None if their numbers are in order already."""
     return key_for(state, slot.shape, slot.order)
 
 
-def key_for(state: State, shape: int, order: tuple[int, ...]) -> Key | None:
+def key_for(state: Network, shape: int, order: tuple[int, ...]) -> Key | None:
     """A key that sorts the elements of a shape by their places on these axes."""
     shapes = state.layout.shapes
     elements = state.elements
@@ -43,7 +43,7 @@ def key_for(state: State, shape: int, order: tuple[int, ...]) -> Key | None:
     return lambda element: tuple(places[follow(path, element)] for path, places in parts)
 
 
-def product_places(state: State, axis: int) -> list[Any]:
+def product_places(state: Network, axis: int) -> list[Any]:
     """The places of a product's elements: those of its parameters' elements, in parameter order."""
     number = next(node for node, own in state.layout.products.items() if own == axis)
     slots = [state.slots[take.slot] for take in state.nodes[number].takes if not take.condition]
@@ -54,7 +54,7 @@ def product_places(state: State, axis: int) -> list[Any]:
     ]
 
 
-def ranks(state: State, axis: int) -> list[int]:
+def ranks(state: Network, axis: int) -> list[int]:
     """The place of each element of an axis of its own: breadth-first from the seeds, then by finder, then by index."""
     finds: dict[Any, list[tuple[Any, ...]]] = {}
     tied = _tied(state, axis)
@@ -62,7 +62,7 @@ def ranks(state: State, axis: int) -> list[int]:
         for number, maker, element, place in state.found.get(own, ()):
             source, rank = _source(state, tied, maker, element)
             finds.setdefault(source, []).append((*rank, place, own, number))
-    counts = {own: 0 for own in tied}
+    counts = dict.fromkeys(tied, 0)
     result = {own: [-1] * len(state.elements.parent[own]) for own in tied}
     todo: deque[Any] = deque([None])
     while todo:
@@ -74,7 +74,7 @@ def ranks(state: State, axis: int) -> list[int]:
     return result[axis]
 
 
-def _tied(state: State, axis: int) -> list[int]:
+def _tied(state: Network, axis: int) -> list[int]:
     """The axes of their own whose elements find each other, this one among them."""
     hidden = state.layout.hidden
 
@@ -89,11 +89,14 @@ def _tied(state: State, axis: int) -> list[int]:
             todo.extend(news | above)
         return seen
 
-    return [other for other in range(len(state.layout.shapes.axes)) if other == axis or (other in reach(axis) and axis in reach(other))
-            and other in state.found]  # fmt: skip
+    return [
+        other
+        for other in range(len(state.layout.shapes.axes))
+        if other == axis or ((other in reach(axis) and axis in reach(other)) and other in state.found)
+    ]
 
 
-def _source(state: State, tied: list[int], maker: int, element: int) -> tuple[Any, tuple[Any, ...]]:
+def _source(state: Network, tied: list[int], maker: int, element: int) -> tuple[Any, tuple[Any, ...]]:
     """The element that a find came from (None for one from outside the cycle), and the find's rank among its others."""
     if maker < 0:
         return None, (0, "", ())
@@ -109,7 +112,7 @@ def _source(state: State, tied: list[int], maker: int, element: int) -> tuple[An
     return None, (1, node.name, _places(state, node.shape, order, element))
 
 
-def _places(state: State, shape: int, order: tuple[int, ...], element: int) -> tuple[Any, ...]:
+def _places(state: Network, shape: int, order: tuple[int, ...], element: int) -> tuple[Any, ...]:
     if shape == ROOT or not order:
         return ()
     key = key_for(state, shape, order)

@@ -1,6 +1,7 @@
 """A call that the event loop's driver has taken from a state: it waits, runs, or is about to be tried again.
 
-It is also the task that executors run; each attempt is a new one, so that what an abandoned attempt reports is told apart.
+It is also the task that executors run; each attempt is a new one, so that what an abandoned attempt reports is told
+apart.
 """
 
 from __future__ import annotations
@@ -22,12 +23,21 @@ class Pending:
     """
 
     __slots__ = (
-        "alone", "arguments", "attempt", "context", "count", "element", "era", "gate", "gone", "handler", "node", "place", "runner",
+        "alone", "arguments", "attempt",
+        "context", "count", "element", "era", "gate", "gone", "handler", "node", "place",
+        "runner",
         "started_ns", "streams", "submitted_ns", "timer",
     )  # fmt: skip
 
     def __init__(
-        self, context: Context, handler: Handler, node: Node, element: int, arguments: tuple[Any, ...], place: str, now: int
+        self,
+        context: Context,
+        handler: Handler,
+        node: Node,
+        element: int,
+        arguments: tuple[Any, ...],
+        place: str,
+        now: int,
     ) -> None:
         self.context = context
         self.era = context.era

@@ -1,7 +1,7 @@
 """Where the event loop's driver has calls run: on the loop, in threads, in worker processes.
 
-A place starts an attempt and reports with `_after`, exactly once, unless the attempt's context was stopped. Limits, retries and
-what becomes of results are the driver's business (`loop`).
+A place starts an attempt and reports with `_after`, exactly once, unless the attempt's context was stopped. Limits,
+retries and what becomes of results are the driver's business (`loop`).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import os
 import time
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
 from flowlab.executors.task import OK, YIELD, Outcome
@@ -68,7 +69,12 @@ class Places:
         """Start an attempt where it belongs."""
         operation = call.node.operation
         on_loop = call.place in ("inline", "asyncio")
-        if operation.is_async or operation.scope is not None or operation.inner is not None or (on_loop and call.handler.streams):
+        if (
+            operation.is_async
+            or operation.scope is not None
+            or operation.inner is not None
+            or (on_loop and call.handler.streams)
+        ):
             self.queue.append(call)
             if len(self.queue) > self.available:
                 self.available += 1
@@ -110,7 +116,9 @@ class Places:
         frame.custom = None
         if error is None and self._late(call, started, ended):
             error = timed_out(call.node.operation)
-        self.loop.call_soon(self._after, call, (call, OK, result, started, ended, spent, None, THREAD.tid, extra), error)
+        self.loop.call_soon(
+            self._after, call, (call, OK, result, started, ended, spent, None, THREAD.tid, extra), error
+        )
 
     def _late(self, call: Pending, started: int, ended: int) -> bool:
         timeout_s = call.node.operation.timeout_s
@@ -279,10 +287,8 @@ class Places:
         self.threads.submit(call)
 
     def _wake_threads(self) -> None:
-        try:
+        with suppress(RuntimeError):  # a closed loop: nobody waits for an abandoned thread
             self.loop.call_soon_threadsafe(self._take_threads)
-        except RuntimeError:
-            pass  # the loop has closed: nobody waits for an abandoned thread
 
     def _take_threads(self) -> None:
         if self.threads is not None:

@@ -1,8 +1,9 @@
-"""Streams of plans that are plain functions called once: items go straight through, in small groups, on the caller's thread.
+"""Streams of plans that are plain functions called once: items go straight through, in small groups, on the caller's
+thread.
 
-The clock is read around every call; CPU is read once for a group of at most 64 items and shared out by wall time, so it is marked
-"estimated". A run keeps its values and stamps and becomes a full one when more is asked of it. What fails is handed to a full
-context with all that was made so far.
+The clock is read around every call; CPU is read once for a group of at most 64 items and shared out by wall time, so
+it is marked "estimated". A run keeps its values and stamps and becomes a full one when more is asked of it. What
+fails is handed to a full context with all that was made so far.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ class Group:
 class QuickRun(Run):
     """A run of a straight item; everything but its values is worked out when asked for."""
 
-    def __init__(self, path: Path, cells: list[Any], stamps: list[int], group: Group, quick: Quick, number: int) -> None:
+    def __init__(
+        self, path: Path, cells: list[Any], stamps: list[int], group: Group, quick: Quick, number: int
+    ) -> None:
         self._path = path
         self._cells = cells
         self._stamps = stamps
@@ -169,11 +172,19 @@ class Quick:
         name = context.layout.nodes[number].name
         context.log.order.append((started, name))
         extra = {"custom": self.frame.custom, "cpu_quality": "estimated"}
-        context.log.rows.append(Row(name, "inline", 1, "ok", None, None, started, ended, spent, None, self.tid, None, extra))
+        context.log.rows.append(
+            Row(name, "inline", 1, "ok", None, None, started, ended, spent, None, self.tid, None, extra)
+        )
         self.frame.custom = None
 
     def _failed(
-        self, path: Path, values: Mapping[str, Any], cells: list[Any], stamps: list[int], number: int, error: BaseException
+        self,
+        path: Path,
+        values: Mapping[str, Any],
+        cells: list[Any],
+        stamps: list[int],
+        number: int,
+        error: BaseException,
     ) -> Run:
         """Let a full context go on where an item failed."""
         context = self.context(path, number)

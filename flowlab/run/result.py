@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 from flowlab.errors import FlowError, RunError
 from flowlab.graph.definition import MISSING
 from flowlab.graph.names import nearest
-from flowlab.run.network import Lost
+from flowlab.run.losses import Loss, Lost
 from flowlab.run.outcome import value as value_of
-from flowlab.run.state import Loss
 
 if TYPE_CHECKING:
     from flowlab.metrics.record import Record
@@ -91,7 +90,9 @@ class Run:
     @property
     def lost(self) -> tuple[CallError, ...]:
         """The elements that lists go on without."""
-        return tuple(CallError(loss.operation, loss.error) for loss in self._context.state.losses if loss.error is not None)
+        return tuple(
+            CallError(loss.operation, loss.error) for loss in self._context.state.losses if loss.error is not None
+        )
 
     @property
     def dead_letters(self) -> tuple[DeadLetter, ...]:
@@ -160,7 +161,9 @@ def check(run: Run, requested: bool) -> None:
         elif loss.error is None:
             parts.append(f"{name!r} was not made because operation {loss.operation!r} was refused: {loss.why}")
         else:
-            parts.append(f"{name!r} was not made because operation {loss.operation!r} failed with {type(loss.error).__name__}")
+            parts.append(
+                f"{name!r} was not made because operation {loss.operation!r} failed with {type(loss.error).__name__}"
+            )
     more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
     way_out = "see .run.errors, or run with strict=False for what could be made"
     failure = RunError(f"flow {flow!r}: {'; '.join(parts)}{more}. {way_out}", run, errors)

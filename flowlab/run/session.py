@@ -30,15 +30,19 @@ class Settings:
 class Prepared:
     """A flow's layout for certain names, and how its nodes are called; kept with the flow."""
 
-    __slots__ = ("handlers", "layout", "has_coroutines", "placed")
+    __slots__ = ("handlers", "has_coroutines", "layout", "placed")
 
     def __init__(self, made: Layout) -> None:
         self.layout = made
         self.handlers = make_handlers(made)
         operations = [node.operation for node in made.nodes]
         inner = [operation.inner for operation in operations if operation.inner is not None]
-        self.has_coroutines = any(operation.is_async for operation in operations) or any(flow.has_coroutines for flow in inner)
-        self.placed = any(operation.runs not in (None, "inline") for operation in operations) or any(f.placed for f in inner)
+        self.has_coroutines = any(operation.is_async for operation in operations) or any(
+            flow.has_coroutines for flow in inner
+        )
+        self.placed = any(operation.runs not in (None, "inline") for operation in operations) or any(
+            f.placed for f in inner
+        )
 
     def inline(self, settings: Settings) -> bool:
         """Whether a run needs no event loop."""
@@ -114,7 +118,9 @@ def run(flow: Any, inputs: Mapping[str, Any] | None, outputs: Iterable[str] | No
     return blocking(lambda interrupts: _run_loop(prepared, values, outputs, settings, interrupts))  # type: ignore[no-any-return]
 
 
-async def run_async(flow: Any, inputs: Mapping[str, Any] | None, outputs: Iterable[str] | None, settings: Settings) -> Run:
+async def run_async(
+    flow: Any, inputs: Mapping[str, Any] | None, outputs: Iterable[str] | None, settings: Settings
+) -> Run:
     """Run one context on the running event loop."""
     inputs = {} if inputs is None else inputs
     outputs = outputs if outputs is None or isinstance(outputs, str) else tuple(outputs)
@@ -123,7 +129,9 @@ async def run_async(flow: Any, inputs: Mapping[str, Any] | None, outputs: Iterab
     return await _run_loop(prepared, values, outputs, settings, None)
 
 
-def run_map(flow: Any, items: Iterable[Mapping[str, Any]], outputs: Iterable[str] | None, settings: Settings) -> list[Run]:
+def run_map(
+    flow: Any, items: Iterable[Mapping[str, Any]], outputs: Iterable[str] | None, settings: Settings
+) -> list[Run]:
     """Run one context an item."""
     outputs = outputs if outputs is None or isinstance(outputs, str) else tuple(outputs)
     todo = []

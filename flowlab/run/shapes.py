@@ -1,9 +1,9 @@
 """Axes and shapes: over what a definition's values range, worked out once for a plan.
 
-An axis is what an `expand`, a given many, a unique definition or a product ranges over. A shape is a set of axes; an element
-of a shape is one position on each of them. Elements are ints: those of a shape with one leaf (an axis below no other of its
-axes) are the leaf's own, those of a shape with several leaves are numbered as they are joined. Nothing here holds values.
-Invariant: with an axis, a shape has all axes above it.
+An axis is what an `expand`, a given many, a unique definition or a product ranges over. A shape is a set of axes; an
+element of a shape is one position on each of them. Elements are ints: those of a shape with one leaf (an axis below
+no other of its axes) are the leaf's own, those of a shape with several leaves are numbered as they are joined.
+Nothing here holds values. Invariant: with an axis, a shape has all axes above it.
 """
 
 from __future__ import annotations

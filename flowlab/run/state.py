@@ -1,16 +1,15 @@
 """The state of one context: events in, instructions out.
 
-`begin`, `done`, `emitted`, `failed` and `refused` say what happened; `ready` then holds the calls that may start, each as
-(node, element, arguments). When nothing runs and nothing is ready, `advance` lets wait what can go on only then. No I/O, no
-clock, no threads: the same state serves real runs and simulated ones. Invariant: every call that was ever ready is answered by
-exactly one of `done`, `failed` or `refused`.
+`begin`, `done`, `emitted`, `failed` and `refused` say what happened; `ready` then holds the calls that may start,
+each as (node, element, arguments). When nothing runs and nothing is ready, `advance` lets wait what can go on only
+then. No I/O, no clock, no threads: the same state serves real runs and simulated ones. Invariant: every call that was
+ever ready is answered by exactly one of `done`, `failed` or `refused`.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Any
 
@@ -18,25 +17,11 @@ from flowlab.graph.definition import MISSING
 from flowlab.run import choices
 from flowlab.run.layout import Layout, Node
 from flowlab.run.locks import Key, Locks
-from flowlab.run.network import Lost, Network
+from flowlab.run.losses import Loss, Lost
+from flowlab.run.network import Network
 from flowlab.run.shapes import ROOT
 
 Item = tuple[Node, int, tuple[Any, ...]]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Loss:
-    """Why an Input is missing: the call that failed for good, or was refused.
-
-    Attributes:
-        error: What it raised; None if it was refused by its domain or a condition.
-    """
-
-    operation: str
-    element: int
-    error: BaseException | None
-    on_error: str = "raise"
-    why: str = ""
 
 
 class State(Network):
@@ -92,7 +77,11 @@ class State(Network):
     def resume(self, finished: set[int]) -> None:
         """Try every call of a plain plan that is not among the finished."""
         for node in self.nodes:
-            if node.number not in finished and (node.trigger < 0 or ROOT in self.cells[node.trigger]) and not node.dormant:
+            if (
+                node.number not in finished
+                and (node.trigger < 0 or ROOT in self.cells[node.trigger])
+                and not node.dormant
+            ):
                 self._attempt(node, ROOT)
         self._settle()
 
@@ -386,7 +375,7 @@ class State(Network):
                     heappush(self.checks, (collect, group))
 
     def _settle(self) -> None:
-        """Let what cannot run lose its outputs, then gather lists that are complete, upstream first, without recursion."""
+        """Let what cannot run lose its outputs, then gather complete lists, upstream first, without recursion."""
         agenda, checks = self.agenda, self.checks
         while agenda or checks:
             if not agenda:
@@ -397,5 +386,9 @@ class State(Network):
             number, element, loss = agenda.popleft()
             node = self.nodes[number]
             self._lose(node, element, loss)
-            if node.shape == ROOT and node.feeds and not (self.choices is not None and self.choices.keeps(node, element)):
+            if (
+                node.shape == ROOT
+                and node.feeds
+                and not (self.choices is not None and self.choices.keeps(node, element))
+            ):
                 self.unfeed(node, element)

@@ -9,7 +9,6 @@ from typing import Any
 
 from flowlab.metrics.active import THREAD, Call
 
-
 NOTHING: Any = object()
 
 
@@ -50,8 +49,8 @@ def stepped(coroutine: Any, cost: Cost, asked: Any = NOTHING) -> Generator[Any, 
             if error is None:
                 asked = send(value)
             else:
-                raised, error = error, None
-                asked = throw(raised)  # type: ignore[misc]
+                thrown, error = error, None
+                asked = throw(thrown)  # type: ignore[misc]
         except StopIteration as stop:
             return stop.value
         finally:

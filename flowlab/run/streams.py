@@ -31,7 +31,9 @@ class Source:
             self.iterator = iter(source)
             self.plain = True
         else:
-            raise FlowError(f"a stream's source is an iterable or async iterable of inputs, not a {type(source).__name__}")
+            raise FlowError(
+                f"a stream's source is an iterable or async iterable of inputs, not a {type(source).__name__}"
+            )
         self.asked: asyncio.Task[Any] | None = None
         self.ended = False
         self.error: BaseException | None = None
@@ -165,7 +167,9 @@ class Stream:
     async def _one(self, prepared: Prepared, values: Any, number: int) -> Run:
         driver = self.driver
         assert driver is not None
-        context = Context(prepared.layout, prepared.handlers, self.name, number, threading.get_native_id(), driver.locks)
+        context = Context(
+            prepared.layout, prepared.handlers, self.name, number, threading.get_native_id(), driver.locks
+        )
         await driver.run(context, values)
         if number == 0:
             context.log.rows.extend(driver.start_rows())

@@ -1,4 +1,5 @@
-"""Working out a layout: over what definitions range, who is tried when an Input arrives, whom an unfinished call concerns."""
+"""Working out a layout: over what definitions range, who is tried when an Input arrives, whom an unfinished call
+concerns."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from flowlab.graph.definition import MISSING
 from flowlab.graph.graph import Graph
 from flowlab.graph.operation import Operation
 from flowlab.planning import plan
+from flowlab.run.exposure import Exposure
 from flowlab.run.layout import Layout, Node, Slot, Take
 from flowlab.run.locking import Locking
 from flowlab.run.shapes import PICK, ROOT, Path
@@ -45,7 +47,7 @@ class _Builder:
         self._wire()
         self._contest()
         self._trigger()
-        self._expose()
+        Exposure(self.made).build()
         Locking(self.made).build()
         made = self.made
         made.below = {axis.number: made.shapes.below(axis.number) for axis in made.shapes.axes}
@@ -120,8 +122,8 @@ class _Builder:
                 return False
             if not set(axes) <= set(order):
                 raise FlowError(
-                    f"operation {operation.name!r} has condition {condition!r}, which ranges over more than its parameters do: "
-                    f"take what it ranges over as a parameter"
+                    f"operation {operation.name!r} has condition {condition!r}, which ranges over more than its "
+                    f"parameters do: take what it ranges over as a parameter"
                 )
         shapes = self.made.shapes
         if operation.join == "product" and order:
@@ -192,7 +194,11 @@ class _Builder:
             takes.append(Take(slot, path, default, collected))
         for condition in operation.when:
             slot = self._slot(condition)
-            path = self._factor(made.slots[slot].shape, takes) if product else shapes.path(shape, made.slots[slot].shape) or None
+            path = (
+                self._factor(made.slots[slot].shape, takes)
+                if product
+                else shapes.path(shape, made.slots[slot].shape) or None
+            )
             takes.append(Take(slot, path, condition=True))
             node.conditions += 1
         node.takes = tuple(takes)
@@ -211,11 +217,22 @@ class _Builder:
         node.nested = operation.inner is not None
         node.late = operation.stage == "output"
         node.plain = (
-            shape == ROOT and not node.collects and node.axis < 0 and not constants and operation.kind == "function"
-            and operation.domain is None and not operation.when and operation.stage == "processing"
-            and operation.timeout_s is None and operation.scope is None and operation.inner is None and operation.runs is None
-            and not operation.named and operation.retries == 0 and all(live)
-        )  # fmt: skip
+            shape == ROOT
+            and not node.collects
+            and node.axis < 0
+            and not constants
+            and operation.kind == "function"
+            and operation.domain is None
+            and not operation.when
+            and operation.stage == "processing"
+            and operation.timeout_s is None
+            and operation.scope is None
+            and operation.inner is None
+            and operation.runs is None
+            and not operation.named
+            and operation.retries == 0
+            and all(live)
+        )
         node.dormant = name in self.reserve
         node.simple = len(takes) == 1 and not node.collects and not node.conditions and not node.dormant
         made.node_of[name] = node.number
@@ -262,7 +279,9 @@ class _Builder:
             self._slot(name)
         for name, makers in self.makers.items():
             if name in made.slot_of:
-                made.slots[made.slot_of[name]].makers = tuple(made.node_of[maker] for maker in makers if maker in made.node_of)
+                made.slots[made.slot_of[name]].makers = tuple(
+                    made.node_of[maker] for maker in makers if maker in made.node_of
+                )
         made.straight = (
             all(node.plain for node in made.nodes if not node.dormant)
             and all(slot.shape == ROOT and slot.definition.check is None and slot.definition.combine is None
@@ -287,7 +306,9 @@ class _Builder:
             if node.product:
                 for shape in {made.slots[take.slot].shape for take in node.takes if not take.condition}:
                     factors.setdefault(shape, []).append(node.number)
-            same = [t for t in node.takes if not t.collected and not t.condition and t.path is None and not node.product]
+            same = [
+                t for t in node.takes if not t.collected and not t.condition and t.path is None and not node.product
+            ]
             if same:
                 node.trigger = same[-1].slot
                 triggers.setdefault(node.trigger, []).append(node.number)
@@ -301,9 +322,9 @@ class _Builder:
         made.factors = {shape: tuple(found) for shape, found in factors.items()}
         made.starters, made.cleanups = tuple(starters), tuple(cleanups)
         joiners: dict[int, list[int]] = {}
-        for shape in made.shapes.shapes:
-            for leaf in shape.leaves if shape.joined else ():
-                joiners.setdefault(leaf, []).append(shape.number)
+        for found_shape in made.shapes.shapes:
+            for leaf in found_shape.leaves if found_shape.joined else ():
+                joiners.setdefault(leaf, []).append(found_shape.number)
         made.joiners = {leaf: tuple(found) for leaf, found in joiners.items()}
         for node in made.nodes:
             node.frees = tuple(
@@ -312,70 +333,3 @@ class _Builder:
                 if len(users[take.slot]) == 1 and take.path is None and not take.collected and not take.condition
                 and not node.product and not made.slots[take.slot].kept and made.slots[take.slot].shape != ROOT
             )  # fmt: skip
-
-    # which collects an unfinished or lost call concerns
-
-    def _deep(self, axes: Iterable[int]) -> frozenset[int]:
-        found: set[int] = set()
-        todo = list(axes)
-        while todo:
-            axis = todo.pop()
-            if axis not in found:
-                found.add(axis)
-                todo.extend(self.made.hidden.get(axis, ()))
-        return frozenset(found)
-
-    def _expose(self) -> None:
-        made, shapes = self.made, self.made.shapes
-        feeds: dict[int, list[tuple[int, Path | None]]] = {}
-        exposed: dict[int, list[tuple[int, Path | None]]] = {}
-        losing: dict[int, list[tuple[int, Path | None]]] = {}
-        for node in made.nodes:
-            if not node.collects:
-                continue
-            rest = shapes.shapes[node.shape].axes
-            for take in node.takes:
-                if not take.collected:
-                    continue
-                slot = made.slots[take.slot]
-                inside = rest <= shapes.shapes[slot.shape].axes
-                exposed.setdefault(take.slot, []).append(
-                    (node.number, shapes.path(slot.shape, node.shape) if inside and rest else None)
-                )
-                for axis in self._deep(slot.order) - self._deep(rest):
-                    losing.setdefault(axis, []).append((node.number, None))
-                cone, given = self._cone(take.slot, rest)
-                for source in given:
-                    made.late[source] = tuple(dict.fromkeys((*made.late.get(source, ()), node.number)))
-                for upstream in cone:
-                    above = made.nodes[upstream]
-                    local = bool(rest) and rest <= shapes.shapes[above.shape].axes
-                    feeds.setdefault(upstream, []).append((node.number, shapes.path(above.shape, node.shape) if local else None))
-        for number, found in feeds.items():
-            made.nodes[number].feeds = tuple(dict.fromkeys(found))
-        for number, found in exposed.items():
-            made.slots[number].exposed = tuple(found)
-        made.losing = {axis: tuple(found) for axis, found in losing.items()}
-
-    def _cone(self, slot: int, rest: frozenset[int]) -> tuple[list[int], list[int]]:
-        """The nodes that can still add to a list, as far up as one that is settled exactly once, and the givens on the way."""
-        made = self.made
-        found: dict[int, None] = {}
-        todo = [slot]
-        seen: set[int] = set()
-        while todo:
-            number = todo.pop()
-            if number in seen:
-                continue
-            seen.add(number)
-            if made.slots[number].own in rest and made.slots[number].own >= 0:
-                continue
-            for maker in (*made.slots[number].makers, *made.slots[number].others):
-                node = made.nodes[maker]
-                if node.axis in rest and node.axis >= 0 or maker in found:
-                    continue
-                found[maker] = None
-                if node.shape != ROOT:
-                    todo.extend(take.slot for take in node.takes)
-        given = [number for number in seen if made.slots[number].definition.name in self.plan.given]
-        return list(found), given

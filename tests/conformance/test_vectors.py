@@ -13,16 +13,46 @@ from flowlab.errors import FlowError, RunError
 from flowlab.graph import Definition, operation
 
 BODIES = {
-    "add": lambda *xs: sum(xs), "increment": lambda x: x + 1, "double": lambda x: x * 2, "negate": lambda x: -x, "echo": lambda x: x,
-    "list": lambda *xs: list(xs), "split": lambda x: x.split(), "upper": lambda x: x.upper(), "join": lambda xs: "+".join(xs),
-    "total": lambda xs: sum(xs), "pair": lambda x: (x, x + 1), "keyed": lambda x: {"p": x, "q": x + 1}, "one": lambda: 1,
-    "yes": lambda *x: True, "no": lambda *x: False, "is_even": lambda x: x % 2 == 0, "range": lambda x: list(range(x)),
-    "numbers": lambda x: [x * 10 + i for i in range(3)], "add_total": lambda x, ys: x + sum(ys),
+    "add": lambda *xs: sum(xs),
+    "increment": lambda x: x + 1,
+    "double": lambda x: x * 2,
+    "negate": lambda x: -x,
+    "echo": lambda x: x,
+    "list": lambda *xs: list(xs),
+    "split": lambda x: x.split(),
+    "upper": lambda x: x.upper(),
+    "join": lambda xs: "+".join(xs),
+    "total": lambda xs: sum(xs),
+    "pair": lambda x: (x, x + 1),
+    "keyed": lambda x: {"p": x, "q": x + 1},
+    "one": lambda: 1,
+    "yes": lambda *x: True,
+    "no": lambda *x: False,
+    "is_even": lambda x: x % 2 == 0,
+    "range": lambda x: list(range(x)),
+    "numbers": lambda x: [x * 10 + i for i in range(3)],
+    "add_total": lambda x, ys: x + sum(ys),
     "pairs": lambda n: [(i, i + 1) for i in range(n)],
-}  # fmt: skip
-SETTINGS = "inputs outputs expand collect join weight when stage retries backoff_s on_error".split()
+}
+SETTINGS = [
+    "inputs",
+    "outputs",
+    "expand",
+    "collect",
+    "join",
+    "weight",
+    "when",
+    "stage",
+    "retries",
+    "backoff_s",
+    "on_error",
+]
 FOLDER = Path(__file__).parent
-CASES = [pytest.param(case, id=f"{path.stem}: {case['name']}") for path in sorted(FOLDER.glob("*.json")) for case in json.loads(path.read_text())]
+CASES = [
+    pytest.param(case, id=f"{path.stem}: {case['name']}")
+    for path in sorted(FOLDER.glob("*.json"))
+    for case in json.loads(path.read_text())
+]
 
 
 def body(does: str, spec: dict[str, Any]) -> Any:

@@ -22,7 +22,12 @@ def start(tmp_path, body, **settings):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT + textwrap.dedent(body))
     return subprocess.Popen(
-        [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, **settings
+        [sys.executable, str(script)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        **settings,
     )
 
 

@@ -37,7 +37,9 @@ def test_resources_close_last_and_in_reverse(executor, asynchronous):
     events = []
     use = operation(outputs="y")(lambda a, b, x: events.append("use") or x)
     tidy = operation(name="tidy", stage="cleanup")(lambda a: events.append("tidy"))
-    flow = DataFlow(opening(events, "a", asynchronous=asynchronous), opening(events, "b", "context", asynchronous), use, tidy)
+    flow = DataFlow(
+        opening(events, "a", asynchronous=asynchronous), opening(events, "b", "context", asynchronous), use, tidy
+    )
     flow.run({"x": 1}, ["y"], executor=executor)
     assert sorted(events[:2]) == ["open a", "open b"]
     assert events[2:] == ["use", "tidy", "close b", "close a"]
@@ -59,7 +61,9 @@ def test_resources_close_after_a_failure(executor):
 def test_a_resource_of_scope_run_is_opened_once_for_a_map(executor):
     events = []
     flow = DataFlow(
-        opening(events, "a"), opening(events, "b", "context"), operation(outputs="y", name="use")(lambda a, b, x: (a, b, x))
+        opening(events, "a"),
+        opening(events, "b", "context"),
+        operation(outputs="y", name="use")(lambda a, b, x: (a, b, x)),
     )
     runs = flow.map([{"x": i} for i in range(3)], ["y"], executor=executor)
     assert [run["y"] for run in runs] == [("a", "b", i) for i in range(3)]
@@ -142,7 +146,9 @@ def test_elements_yielded_before_a_failure_stand(executor):
         yield 2
         raise ValueError
 
-    flow = DataFlow(operation(outputs="x", expand=True, retries=3, on_error="skip")(numbers), operation(outputs="y")(lambda x: x))
+    flow = DataFlow(
+        operation(outputs="x", expand=True, retries=3, on_error="skip")(numbers), operation(outputs="y")(lambda x: x)
+    )
     run = flow.run({"n": 0}, ["y"], executor=executor)
     assert run["y"] == [1, 2] and [type(e.error) for e in run.errors] == [ValueError]
     assert run.calls.count("numbers") == 1 == len([r for r in run.records if r.operation == "numbers"])
@@ -262,9 +268,11 @@ def test_a_generator_that_holds_a_lock_makes_its_children_wait_for_its_end(execu
 
     flow = DataFlow(
         operation(outputs="x", expand=True, runs="threads" if executor == "processes" else None)(walk),
-        operation(outputs="y", runs="threads" if executor == "processes" else None)(lambda account, x: events.append(f"use {x}") or x),
+        operation(outputs="y", runs="threads" if executor == "processes" else None)(
+            lambda account, x: events.append(f"use {x}") or x
+        ),
         definitions=[Definition("account", lock=True)],
-    )  # fmt: skip
+    )
     assert flow.run({"account": 1}, ["y"], executor=executor)["y"] == [0, 1, 2]
     assert events.index("end") < events.index("use 0")
 
@@ -355,9 +363,8 @@ def test_what_was_never_added_is_missing():
 
 
 def test_adding_after_the_block_or_to_one_value_is_an_error():
-    with LATE.start({"url": ["u1"]}) as run:
-        with pytest.raises(FlowError, match="did you mean 'url'"):
-            run.add("ur", 1)
+    with LATE.start({"url": ["u1"]}) as run, pytest.raises(FlowError, match="did you mean 'url'"):
+        run.add("ur", 1)
     with pytest.raises(FlowError, match="too late"):
         run.add("url", "x")
 
@@ -369,17 +376,20 @@ def test_an_exception_in_the_block_stops_the_run():
 
 def nested_flow():
     return DataFlow(
-        operation(outputs="part", expand=True)(lambda text: text.split()), operation(outputs="size")(lambda part: len(part)),
-        operation(outputs="total", collect="size")(lambda size: sum(size)), name="measure",
-    )  # fmt: skip
+        operation(outputs="part", expand=True)(lambda text: text.split()),
+        operation(outputs="size")(lambda part: len(part)),
+        operation(outputs="total", collect="size")(lambda size: sum(size)),
+        name="measure",
+    )
 
 
 @every
 def test_a_sub_flow_is_one_context_a_call(executor):
     outer = DataFlow(
         nested_flow().as_operation("measure", inputs={"text": "line"}, outputs={"total": "length"}),
-        operation(outputs="longest", collect="length")(lambda length: max(length)), definitions=[Definition("line", many=True)],
-    )  # fmt: skip
+        operation(outputs="longest", collect="length")(lambda length: max(length)),
+        definitions=[Definition("line", many=True)],
+    )
     run = outer.run({"line": ["a bb", "ccc dd e"]}, executor=executor)
     assert run["length"] == [3, 6] and run["longest"] == 6
     assert run.calls.count("measure/part") == 2 and run.calls.count("measure/size") == 5
@@ -423,7 +433,10 @@ def test_a_failing_sub_flow_fails_its_call_with_its_own_errors_listed(executor):
 
     outer = DataFlow(DataFlow(operation(outputs="s")(fail)).as_operation("inner"))
     run = outer.run({"a": 1}, executor=executor, strict=False)
-    assert {(e.operation, type(e.error).__name__) for e in run.errors} == {("inner/fail", "ValueError"), ("inner", "RunError")}
+    assert {(e.operation, type(e.error).__name__) for e in run.errors} == {
+        ("inner/fail", "ValueError"),
+        ("inner", "RunError"),
+    }
 
 
 @every
@@ -440,7 +453,8 @@ def _with_default(a, k=10):
 @every
 def test_collected_values_keep_their_order_in_sub_flows(executor):
     inner = DataFlow(
-        operation(name="words", outputs="w", expand=True)(lambda t: t.split()), operation(name="all", outputs="ws", collect="w")(lambda w: w)
+        operation(name="words", outputs="w", expand=True)(lambda t: t.split()),
+        operation(name="all", outputs="ws", collect="w")(lambda w: w),
     )
     outer = DataFlow(inner.as_operation("i"), definitions=[Definition("t", many=True)])
     assert outer.run({"t": ["b a", "d c"]}, executor=executor)["ws"] == [["b", "a"], ["d", "c"]]

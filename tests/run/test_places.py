@@ -86,13 +86,18 @@ def test_order_does_not_depend_on_who_ends_first(executor):
                 turn.set()
         return x * 10
 
-    flow = DataFlow(operation(outputs="y")(slow_first) if executor == "threads" else operation(outputs="y")(lambda x: x * 10),
-                    operation(outputs="all", collect="y")(lambda y: y), definitions=MANY_X)  # fmt: skip
+    flow = DataFlow(
+        operation(outputs="y")(slow_first) if executor == "threads" else operation(outputs="y")(lambda x: x * 10),
+        operation(outputs="all", collect="y")(lambda y: y),
+        definitions=MANY_X,
+    )
     assert flow.run({"x": range(4)}, ["all"], executor=executor, workers=2)["all"] == [0, 10, 20, 30]
 
 
 @every
-@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), RecursionError("deep"), ValueError("v")], ids=repr)
+@pytest.mark.parametrize(
+    "error", [SystemExit(3), KeyboardInterrupt(), RecursionError("deep"), ValueError("v")], ids=repr
+)
 def test_whatever_a_body_raises_fails_its_call_alone(executor, error):
     def body(x):
         if x == 1:
@@ -202,7 +207,9 @@ def test_a_timeout_stops_a_coroutine_that_hangs():
 
 def test_a_timeout_gives_up_on_a_thread_and_says_that_it_goes_on():
     never = threading.Event()
-    run = DataFlow(operation(outputs="y", timeout_s=0.05)(lambda x: never.wait(20))).run({"x": 1}, executor="threads", strict=False)
+    run = DataFlow(operation(outputs="y", timeout_s=0.05)(lambda x: never.wait(20))).run(
+        {"x": 1}, executor="threads", strict=False
+    )
     never.set()
     assert "cannot be stopped" in str(run.errors[0].error)
 

@@ -44,7 +44,11 @@ async def items(count, seen=None):
 @every
 @pytest.mark.parametrize("source", ["list", "generator", "async"])
 def test_a_stream_gives_a_run_an_item_in_order(executor, source):
-    made = {"list": lambda: [{"x": i} for i in range(70)], "generator": lambda: ({"x": i} for i in range(70)), "async": lambda: items(70)}
+    made = {
+        "list": lambda: [{"x": i} for i in range(70)],
+        "generator": lambda: ({"x": i} for i in range(70)),
+        "async": lambda: items(70),
+    }
     runs = collect(FLOW.stream(made[source](), ["z"], executor=executor, limit=8))
     assert [run["z"] for run in runs] == [3 * i + 1 for i in range(70)]
 
@@ -200,7 +204,9 @@ def test_items_never_mix():
         return x
 
     flow = DataFlow(
-        operation(outputs="a")(one), operation(name="two", outputs="b")(one), operation(outputs="pair")(lambda a, b: (a, b))
+        operation(outputs="a")(one),
+        operation(name="two", outputs="b")(one),
+        operation(outputs="pair")(lambda a, b: (a, b)),
     )
     runs = collect(flow.stream(items(100), ["pair"], limit=10))
     assert [run["pair"] for run in runs] == [(i, i) for i in range(100)]
@@ -235,7 +241,8 @@ def test_an_endless_source_keeps_memory_flat(count):
                 if number % (count // 4) == 0:
                     marks.append(tracemalloc.get_traced_memory()[0])
                 if number == count:
-                    return marks
+                    break
+        return marks
 
     tracemalloc.start()
     try:

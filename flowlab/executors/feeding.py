@@ -1,0 +1,211 @@
+"""Feeding worker processes: which of them gets which task, how many ahead, and the bytes that say so."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from flowlab.executors import portable
+from flowlab.executors.child import Child, lease
+from flowlab.executors.failures import UnportableError
+from flowlab.executors.packing import pack
+from flowlab.executors.task import ERROR, Outcome
+from flowlab.executors.wire import CALL, CALL_HEAD, FUNCTION, NAMED, SETUP, STREAM, frame
+from flowlab.metrics.active import SPOOL, count_bytes
+
+AHEAD_NS = 2_000_000
+"""A worker is sent calls worth this much time ahead."""
+MOST = 128
+"""A worker is sent at most this many calls ahead."""
+BRIEF_NS = 100_000
+"""Calls that take longer than this have their worker to themselves."""
+
+
+class Feeding:
+    """A pool of worker processes.
+
+    Args:
+        workers: How many processes there are at most.
+        listen: Called with (fd, function or None, function or None): call them when the fd can be read, written.
+        wake: Called when there are outcomes that no worker's bytes announced.
+        later: Called with (seconds, function): call the function then.
+    """
+
+    def __init__(
+        self,
+        workers: int,
+        listen: Callable[[int, Callable[[], None] | None, Callable[[], None] | None], None],
+        wake: Callable[[], object],
+        later: Callable[[float, Callable[[], None]], Any],
+        clock: Callable[[], int] = time.perf_counter_ns,
+    ) -> None:
+        self.limit = workers
+        self.listen = listen
+        self.wake = wake
+        self.later = later
+        self.clock = clock
+        self.children: list[Child] = []
+        self.tasks: deque[Any] = deque()
+        self.outcomes: deque[Outcome] = deque()
+        self.starts: list[tuple[int, int, int]] = []
+        self.numbers: dict[int, int] = {}
+        self.dumped: list[tuple[Any, bytes]] = []
+        self.means: list[float] = []
+        self.next = 0
+        self.settings: bytes | None = None
+        self.feeding = False
+        self.looking = False
+        self.closed = False
+
+    def _read(self, child: Child) -> None:
+        """Take what a worker wrote."""
+        raise NotImplementedError
+
+    def _lost(self, child: Child) -> None:
+        """A worker ended."""
+        raise NotImplementedError
+
+    def _look(self) -> None:
+        """Take calls back from stragglers if another worker is free."""
+        raise NotImplementedError
+
+    def submit(self, task: Any) -> None:
+        """Have a task run; it is sent when the caller is done with what it does now."""
+        self.tasks.append(task)
+        if not self.feeding:
+            self.feeding = True
+            self.later(0, self._feed)
+
+    def _feed(self) -> None:
+        """Send tasks to workers that have room, the emptiest first."""
+        self.feeding = False
+        if self.closed:
+            return
+        tasks = self.tasks
+        touched: dict[Child, None] = {}
+        while tasks:
+            if tasks[0].gone:
+                tasks.popleft()
+                continue
+            child, count = self._room(tasks[0])
+            if child is None or count < 1:
+                break
+            touched[child] = None
+            function = tasks[0].parts()[0]
+            while count and tasks and (task := tasks[0]).parts()[0] is function:
+                tasks.popleft()
+                if not task.gone:
+                    self._send(child, task)
+                    count -= 1
+        for child in touched:
+            self._write(child)
+        if not tasks and len(self.children) > 1:
+            self._look()
+
+    def _room(self, task: Any) -> tuple[Child | None, int]:
+        """The worker with most room, and how many tasks like this one it can be sent now."""
+        best = min(
+            (child for child in self.children if not child.dead), key=lambda child: len(child.tasks), default=None
+        )
+        if best is None or best.tasks:
+            if len(self.children) < self.limit:
+                return self._lease(), 1
+            if best is None or best.revoking or task.streams or next(iter(best.tasks.values())).streams:
+                return None, 0
+        mean = self._mean(task)
+        if mean is None or mean > BRIEF_NS:
+            return (None, 0) if best.tasks else (best, 1)
+        share = max(1, len(self.tasks) // max(1, len(self.children)))
+        return best, min(share, min(MOST, int(AHEAD_NS / max(mean, 1_000))) - len(best.tasks))
+
+    def _mean(self, task: Any) -> float | None:
+        """How long calls of this task's function take; None if none has ended, or if each needs a worker to itself."""
+        if task.alone:
+            return None
+        number = self.numbers.get(id(task.parts()[0]))
+        return None if number is None or self.means[number] < 0 else self.means[number]
+
+    def _lease(self) -> Child:
+        child = lease()
+        self.children.append(child)
+        self.listen(child.fd, lambda: self._read(child), None)
+        if self.settings is None:
+            found = {"path": list(sys.path), "folder": str(Path.cwd()), "spool": os.environ.get(SPOOL) or None}
+            self.settings = pickle.dumps(found, 5)
+        child.functions.clear()
+        child.out.append(frame(SETUP, self.settings))
+        return child
+
+    def _send(self, child: Child, task: Any) -> None:
+        at = self.clock()
+        try:
+            function, arguments, names = task.parts()
+            number = self._function(child, function)
+            data, flags = pack((arguments, names) if names else arguments)
+        except BaseException as error:
+            problem = UnportableError(
+                f"an argument or the function cannot be sent to a worker process ({type(error).__name__}): take plain "
+                f"data, or say runs='threads'"
+            )
+            problem.__cause__ = error
+            self.outcomes.append((task, ERROR, problem, None, None, None, None, None, None))
+            self.wake()
+            return
+        self.next += 1
+        if names:
+            flags |= NAMED
+        if task.streams:
+            flags |= STREAM
+        whole = frame(CALL, CALL_HEAD.pack(self.next & 0xFFFFFFFF, number, flags) + data)
+        now = self.clock()
+        if not child.tasks:
+            child.seen_ns = now
+        if child.ready_ns is not None:
+            task.started_ns = now
+        child.tasks[self.next & 0xFFFFFFFF] = task
+        child.sent[self.next & 0xFFFFFFFF] = (now - at, len(whole), number)
+        child.out.append(whole)
+
+    def _function(self, child: Child, function: Any) -> int:
+        number = self.numbers.get(id(function))
+        if number is None:
+            number = self.numbers[id(function)] = len(self.dumped)
+            self.dumped.append((function, portable.dump_function(function)))
+            self.means.append(-1.0)
+        if number not in child.functions:
+            child.functions.add(number)
+            child.out.append(frame(FUNCTION, number.to_bytes(4, "little") + self.dumped[number][1]))
+        return number
+
+    def _write(self, child: Child) -> None:
+        if child.dead:
+            return
+        view = child.pending
+        if view is None:
+            if not child.out:
+                return
+            view = memoryview(child.out[0] if len(child.out) == 1 else b"".join(child.out))
+            child.out.clear()
+        waited = child.pending is not None
+        try:
+            while view:
+                count = child.socket.send(view)
+                count_bytes(count)
+                view = view[count:]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._lost(child)
+            return
+        child.pending = view if view else None
+        if child.pending is not None or waited:
+            writing = (lambda: self._write(child)) if child.pending is not None else None
+            self.listen(child.fd, lambda: self._read(child), writing)
+            if child.pending is None and child.out:
+                self._write(child)
