@@ -10,7 +10,7 @@ import httpx
 from flowlab.dataflow import DataFlow
 from flowlab.errors import RunError
 from flowlab.graph import operation, resource
-from flowlab.workloads.loneliest.computing import check_and_compute, parse
+from flowlab.workloads.loneliest.computing import check, compute, parse
 from flowlab.workloads.loneliest.fetching import fetch_async, open_async_client
 from flowlab.workloads.loneliest.options import Settings
 from flowlab.workloads.loneliest.parsing import CountryPage
@@ -54,7 +54,8 @@ def flow(connections: int) -> DataFlow:
         download_page.configured(workers=connections),
         operation(outputs="page", runs="processes")(parse),
         download_csv.configured(workers=connections),
-        operation(outputs="finding", runs="processes")(check_and_compute),
+        operation(outputs="airports", runs="inline")(check),  # shorter than a trip to a worker
+        operation(outputs="finding", runs="processes")(compute),
         operation(outputs="saved", runs="inline")(save),
         operation(outputs="report", inputs={"findings": "finding"}, collect="finding", runs="inline")(report),
         name="loneliest",
