@@ -30,7 +30,9 @@ class NotStorable(FlowlabError, ValueError):
 
 
 def stored(notebook: Any) -> Any:
-    """Return an executed notebook without all that must not be kept: measured outputs, counts, the traces of tools.
+    """Return an executed notebook without all that must not be kept: measured outputs and the traces of tools.
+
+    Cells are counted from 1: nbval takes a cell without a count for one that was never run.
 
     Args:
         notebook: A notebook as nbformat reads it; it is changed.
@@ -39,12 +41,14 @@ def stored(notebook: Any) -> Any:
         NotStorable: A cell wrote to stderr or failed.
     """
     notebook.metadata = dict(METADATA)
+    count = 0
     for cell in notebook.cells:
         cell.metadata = {key: cell.metadata[key] for key in CELL_METADATA if key in cell.metadata}
         if cell.cell_type == "code":
             _refuse_stray(cell)
-            cell.execution_count = None
-            cell.outputs = [] if IGNORED in cell.metadata.get("tags", []) else [_output(each) for each in cell.outputs]
+            cell.execution_count = count = count + 1
+            kept = [] if IGNORED in cell.metadata.get("tags", []) else cell.outputs
+            cell.outputs = [_output(each, count) for each in kept]
     return notebook
 
 
@@ -55,9 +59,9 @@ def _refuse_stray(cell: Any) -> None:
             raise NotStorable(f"cell {cell.id} of the notebook has an error or writes to stderr: {said[:300]}")
 
 
-def _output(output: Any) -> Any:
+def _output(output: Any, count: int) -> Any:
     if output.output_type == "execute_result":
-        output.execution_count = None
+        output.execution_count = count
     output.pop("metadata", None)
     if output.output_type in ("execute_result", "display_data"):
         output.metadata = {}

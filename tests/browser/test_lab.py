@@ -118,6 +118,8 @@ def opened(chromium, address, complaints):
 
 def run_all(page):
     """Run all cells from the menu, and return their outputs by the cells' names."""
+    page.evaluate("""() => { for (const cell of window.jupyterapp.shell.currentWidget.content.widgets)
+        if (cell.model.type === 'code') cell.model.executionCount = null }""")  # so that we see which have run
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     page.wait_for_function(RAN)

@@ -37,17 +37,16 @@ def surroundings(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def leftovers(surroundings):
-    """A function that returns the command lines of processes the runs started and did not end."""
+    """A function that returns the processes the runs started which do not end by themselves now that the runs are over."""
+
+    def ours(process):
+        try:
+            return process.pid != os.getpid() and process.environ().get(MARK) == surroundings[MARK]
+        except psutil.Error:
+            return False
 
     def alive():
-        found = []
-        for process in psutil.process_iter():
-            try:
-                if process.pid != os.getpid() and process.environ().get(MARK) == surroundings[MARK]:
-                    found.append(" ".join(process.cmdline()))
-            except psutil.Error:
-                continue
-        return [each for each in found if each]
+        return psutil.wait_procs(list(filter(ours, psutil.process_iter())), timeout=20)[1]
 
     return alive
 

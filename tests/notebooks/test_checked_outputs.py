@@ -1,4 +1,4 @@
-"""Nbval finds the stored outputs right, twice in a row, and finds every one of them wrong once it is changed."""
+"""Nbval finds the stored outputs right, twice in a row, and every one of them wrong once it is changed."""
 
 import os
 import re
@@ -48,6 +48,24 @@ def nbval(surroundings, tmp_path_factory):
     return start
 
 
+@pytest.fixture(scope="module")
+def runs(nbval, tmp_path_factory):
+    """Nbval on the notebooks as they are stored, and at the same time on copies with every checked output changed."""
+    folder = tmp_path_factory.mktemp("changed")
+    counts = {}
+    for path in notebooks_folder().glob("*.ipynb"):
+        notebook = nbformat.read(path, as_version=4)
+        counts[path.stem] = changed(notebook)
+        nbformat.write(notebook, folder / path.name)
+    started = nbval(*stored()), nbval(*sorted(folder.glob("*.ipynb")))
+    return *map(finished, started), counts
+
+
+def stored():
+    """The notebooks in the repository."""
+    return sorted(notebooks_folder().glob("*.ipynb"))
+
+
 def finished(process):
     text, _ = process.communicate(timeout=280)
     return process.returncode, text
@@ -67,26 +85,25 @@ def changed(notebook):
     return count
 
 
-def test_the_stored_outputs_are_what_the_cells_give_each_time(nbval, leftovers):
-    before = {path: path.read_bytes() for path in notebooks_folder().iterdir() if path.is_file()}
-    notebooks = sorted(notebooks_folder().glob("*.ipynb"))
-    processes = [nbval(*notebooks), nbval(*notebooks)]
-    for process in processes:
-        status, text = finished(process)
-        assert status == 0, text[-4000:]
-        cells = sum(c.cell_type == "code" for path in notebooks for c in nbformat.read(path, as_version=4).cells)
-        assert f"{cells} passed" in text
-    assert {path: path.read_bytes() for path in notebooks_folder().iterdir() if path.is_file()} == before
+def test_the_stored_outputs_are_what_the_cells_give(runs, leftovers):
+    (status, text), _, _ = runs
+    assert status == 0, text[-4000:]
+    cells = sum(c.cell_type == "code" for path in stored() for c in nbformat.read(path, as_version=4).cells)
+    assert f"{cells} passed" in text
     assert leftovers() == []
 
 
-def test_every_stored_output_that_is_changed_fails(nbval, tmp_path):
-    counts = {}
-    for path in notebooks_folder().glob("*.ipynb"):
-        notebook = nbformat.read(path, as_version=4)
-        counts[path.stem] = changed(notebook)
-        nbformat.write(notebook, tmp_path / path.name)
-    assert all(counts.values())
-    status, text = finished(nbval(*sorted(tmp_path.glob("*.ipynb"))))
+def test_every_stored_output_that_is_changed_fails_and_no_other_cell(runs):
+    _, (status, text), counts = runs
+    assert all(count >= 5 for count in counts.values())
     assert status == 1, text[-4000:]
     assert int(re.search(r"(\d+) failed", text).group(1)) == sum(counts.values()), text[-4000:]
+    assert "Unrun reference cell" not in text
+
+
+def test_checking_once_more_finds_the_same_and_changes_nothing(nbval):
+    first = stored()[0]
+    before = {path: path.read_bytes() for path in notebooks_folder().iterdir() if path.is_file()}
+    status, text = finished(nbval(first))
+    assert status == 0, text[-4000:]
+    assert {path: path.read_bytes() for path in notebooks_folder().iterdir() if path.is_file()} == before
