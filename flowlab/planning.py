@@ -93,6 +93,7 @@ class _Search:
             if operation.stage != "cleanup" and name not in without
         }
         self.defaults = {name for name, found in graph.definitions.items() if found.default is not MISSING}
+        self.first: dict[str, str] = {}
         self.needs: dict[str, set[str]] = {}
         self.costs: dict[str, float] = dict.fromkeys(given, 0.0)
         self.reachable: set[str] = set()
@@ -170,6 +171,7 @@ class _Search:
             known = self.costs.get(made)
             if known is None or cost < known:
                 self.costs[made] = cost
+                self.first[made] = name
 
     def _price_cycles(self, left: set[str]) -> None:
         waiting = {
@@ -214,7 +216,8 @@ class _Search:
 
     def everything(self) -> tuple[str, ...]:
         """The names of all definitions that can be made."""
-        return tuple(dict.fromkeys(made for name in self.done for made in self.operations[name].makes))
+        found = dict.fromkeys(made for name in self.done for made in self.operations[name].makes)
+        return tuple(name for name in found if name not in self.given or self.choose(name)[0])
 
     def candidates(self, name: str) -> list[str]:
         """The reachable makers of a definition, the cheapest first, ties by name."""
@@ -222,6 +225,9 @@ class _Search:
         if len(makers) == 1:
             return [makers[0]] if makers[0] in self.prices else []
         found = [maker for maker in makers if maker in self.prices]
+        if ("definition", name) in self.graph.knots:
+            first = self.first.get(name)
+            return sorted(found, key=lambda maker: (maker != first, self.prices[maker], maker))
         return sorted(found, key=lambda maker: (self.prices[maker], maker))
 
     def choose(self, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -40,7 +40,6 @@ class Node:
     takes: tuple[Take, ...] = ()
     constants: tuple[tuple[int, Any], ...] = ()
     outs: tuple[int, ...] = ()
-    live: tuple[bool, ...] = ()
     axis: int = -1
     product: bool = False
     collects: bool = False

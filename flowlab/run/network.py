@@ -93,7 +93,7 @@ class Network:
     def _multiply(self, node: Node, shape: int, element: int) -> None:
         """Combine a new element of one of a product's factors with all elements of the others."""
         axis = self.layout.products[node.number]
-        factors = [self.slots[take.slot].shape for take in node.takes if not take.condition]
+        factors = [self.slots[take.slot].shape for take in node.takes if not (take.condition or take.collected)]
         for position, factor in enumerate(factors):
             if factor != shape:
                 continue

@@ -46,7 +46,7 @@ def key_for(state: Network, shape: int, order: tuple[int, ...]) -> Key | None:
 def product_places(state: Network, axis: int) -> list[Any]:
     """The places of a product's elements: those of its parameters' elements, in parameter order."""
     number = next(node for node, own in state.layout.products.items() if own == axis)
-    slots = [state.slots[take.slot] for take in state.nodes[number].takes if not take.condition]
+    slots = [state.slots[take.slot] for take in state.nodes[number].takes if not (take.condition or take.collected)]
     keys = [key_for(state, slot.shape, slot.order) if slot.order else None for slot in slots]
     return [
         tuple((part,) if key is None else key(part) for key, part in zip(keys, parts, strict=True))

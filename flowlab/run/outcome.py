@@ -51,8 +51,9 @@ def makers(state: State, name: str) -> tuple[str, ...]:
     if number is None:
         return ()
     slot = state.slots[number]
-    if slot.contested and state.choices is not None:
-        return tuple(state.nodes[maker].name for maker in sorted(state.choices.accepted.get(number, ())))
+    accepted = state.choices.accepted.get(number) if state.choices is not None else None
+    if accepted:
+        return tuple(state.nodes[maker].name for maker in sorted(accepted))
     return tuple(state.nodes[maker].name for maker in slot.makers)
 
 

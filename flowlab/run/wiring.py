@@ -169,77 +169,60 @@ class _Builder:
         if name not in self.call_order:
             self._range_of(operation)
         order = self.call_order.get(name, ())
-        shape = shapes.shape(frozenset(order))
-        node = Node(len(made.nodes), name, operation, shape)
-        takes: list[Take] = []
-        constants: list[tuple[int, Any]] = []
-        product = node.product = operation.join == "product" and bool(order)
-        for position, (parameter, taken, default) in enumerate(
-            zip(operation.parameters, operation.takes, operation.defaults, strict=True)
-        ):
-            definition = self.graph.definitions[taken]
-            idle = (name, parameter) in self.plan.idle
-            if idle or (taken not in self.makers and taken not in self.plan.given) or taken not in self.order:
-                if definition.default is not MISSING:
-                    default = definition.default
-                constants.append((position, default))
-                continue
-            slot = self._slot(taken)
-            collected = parameter in operation.collect
-            path: Path | None
-            if product and not collected:
-                path = ((PICK, order[0], len(takes)),)
-            else:
-                path = None if collected else shapes.path(shape, made.slots[slot].shape) or None
-            takes.append(Take(slot, path, default, collected))
-        for condition in operation.when:
-            slot = self._slot(condition)
-            path = (
-                self._factor(made.slots[slot].shape, takes)
-                if product
-                else shapes.path(shape, made.slots[slot].shape) or None
-            )
-            takes.append(Take(slot, path, condition=True))
-            node.conditions += 1
-        node.takes = tuple(takes)
-        node.constants = tuple(constants)
-        node.collects = any(take.collected for take in takes)
+        node = Node(len(made.nodes), name, operation, shapes.shape(frozenset(order)))
+        node.product = operation.join == "product" and bool(order)
+        self._takes(node, order)
         if operation.expand:
-            node.axis = shapes.axis(f"expand:{name}", shape)
+            node.axis = shapes.axis(f"expand:{name}", node.shape)
             shapes.below(node.axis)
-        outs, live = [], []
+        outs = []
         for output in operation.makes:
             chosen = (*self.makers.get(output, ()), *self.plan.alternatives.get(output, ()))
             same = output in self.order and (name in self.makers.get(output, ()) or self._equal(name, output))
             outs.append(self._slot(output) if name in chosen and same else -1)
-            live.append(outs[-1] >= 0)
-        node.outs, node.live = tuple(outs), tuple(live)
+        node.outs = tuple(outs)
         node.nested = operation.inner is not None
         node.late = operation.stage == "output"
-        node.plain = (
-            shape == ROOT
-            and not node.collects
-            and node.axis < 0
-            and not constants
-            and operation.kind == "function"
-            and operation.domain is None
-            and not operation.when
-            and operation.stage == "processing"
-            and operation.timeout_s is None
-            and operation.scope is None
-            and operation.inner is None
-            and operation.runs is None
-            and not operation.named
-            and operation.retries == 0
-            and all(live)
-        )
+        node.plain = node.shape == ROOT and plain(node)
         node.dormant = name in self.reserve
-        node.simple = len(takes) == 1 and not node.collects and not node.conditions and not node.dormant
+        node.simple = len(node.takes) == 1 and not (node.collects or node.conditions or node.dormant)
         made.node_of[name] = node.number
         made.nodes.append(node)
-        if product:
+        if node.product:
             made.products[node.number] = order[0]
         made.resources = made.resources or operation.scope is not None
+
+    def _takes(self, node: Node, order: tuple[int, ...]) -> None:
+        """Where a call's arguments come from."""
+        operation, shapes, made = node.operation, self.made.shapes, self.made
+        takes: list[Take] = []
+        constants: list[tuple[int, Any]] = []
+        factors = 0
+        for position, (parameter, taken, default) in enumerate(
+            zip(operation.parameters, operation.takes, operation.defaults, strict=True)
+        ):
+            idle = (node.name, parameter) in self.plan.idle
+            if idle or (taken not in self.makers and taken not in self.plan.given) or taken not in self.order:
+                fallback = self.graph.definitions[taken].default
+                constants.append((position, default if fallback is MISSING else fallback))
+                continue
+            slot = self._slot(taken)
+            path: Path | None = None
+            if parameter in operation.collect:
+                node.collects = True
+            elif node.product:
+                path = ((PICK, order[0], factors),)
+                factors += 1
+            else:
+                path = shapes.path(node.shape, made.slots[slot].shape) or None
+            takes.append(Take(slot, path, default, parameter in operation.collect))
+        for condition in operation.when:
+            slot = self._slot(condition)
+            number = made.slots[slot].shape
+            path = self._factor(number, takes) if node.product else shapes.path(node.shape, number) or None
+            takes.append(Take(slot, path, condition=True))
+            node.conditions += 1
+        node.takes, node.constants = tuple(takes), tuple(constants)
 
     def _equal(self, name: str, output: str) -> bool:
         """Whether an alternative ranges over the same axes as what it makes."""
@@ -304,7 +287,9 @@ class _Builder:
                 cleanups.append(node.number)
                 continue
             if node.product:
-                for shape in {made.slots[take.slot].shape for take in node.takes if not take.condition}:
+                for shape in {
+                    made.slots[take.slot].shape for take in node.takes if not (take.condition or take.collected)
+                }:
                     factors.setdefault(shape, []).append(node.number)
             same = [
                 t for t in node.takes if not t.collected and not t.condition and t.path is None and not node.product
@@ -333,3 +318,25 @@ class _Builder:
                 if len(users[take.slot]) == 1 and take.path is None and not take.collected and not take.condition
                 and not node.product and not made.slots[take.slot].kept and made.slots[take.slot].shape != ROOT
             )  # fmt: skip
+
+
+def plain(node: Node) -> bool:
+    """Whether a node's call is nothing but calling a function once."""
+    operation = node.operation
+    special = (
+        node.collects,
+        node.axis >= 0,
+        node.constants,
+        operation.kind != "function",
+        operation.domain is not None,
+        operation.when,
+        operation.stage != "processing",
+        operation.timeout_s is not None,
+        operation.scope is not None,
+        operation.inner is not None,
+        operation.runs is not None,
+        operation.named,
+        operation.retries,
+        -1 in node.outs,
+    )
+    return not any(special)
