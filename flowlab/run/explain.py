@@ -99,7 +99,8 @@ def _operation(context: Context, name: str) -> str:
     plan = context.layout.plan
     for definition, others in plan.alternatives.items():
         if name in others:
-            chosen = ", ".join(map(repr, plan.makers[definition]))
+            made = outcome.makers(context.state, definition) or plan.makers.get(definition, ())
+            chosen = ", ".join(map(repr, made))
             return f"operation {name!r} did not run: {definition!r} was made by {chosen}, which costs less."
     if name not in context.layout.node_of:
         return f"operation {name!r} did not run: nothing requested needs it, or what it needs was not given."

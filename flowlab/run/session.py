@@ -60,6 +60,8 @@ def prepare(flow: Any, inputs: Mapping[str, Any], outputs: Iterable[str] | None)
         FlowError: A name is unknown, or a value does not fit.
         RunError: A wanted output cannot be reached.
     """
+    if isinstance(outputs, str):
+        raise FlowError(f"outputs is a list of names: say outputs=[{outputs!r}]")
     key = (tuple(inputs), None if outputs is None else tuple(outputs))
     found: Prepared | None = flow._layouts.get(key)
     if found is None:
