@@ -14,13 +14,13 @@ def claim(text: str, gain: float, at_least: float, noise: float, scale: str) -> 
         text: What is claimed.
         gain: The factor measured.
         at_least: The factor below which the claim is false; its distance from the usual gain is the margin.
-        noise: The factor between the slowest and the fastest of equal runs, here and now.
+        noise: The factor by which this machine, here and now, moves equal runs.
         scale: The scale of the run; at tiny nothing is asserted.
 
     Raises:
         AssertionError: The gain is smaller, and the noise cannot explain it.
     """
-    figures = f"measured {gain:.2f} x, claimed at least {at_least:g} x, equal runs differ by {noise:.2f} x"
+    figures = f"measured {gain:.2f} x, claimed at least {at_least:g} x, noise {noise:.2f} x"
     if scale == "tiny":
         return f"Not asserted at scale tiny: {text} ({figures})."
     if gain >= at_least:

@@ -37,7 +37,7 @@ def surroundings(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def leftovers(surroundings):
-    """A function that returns the processes the runs started which do not end by themselves now that the runs are over."""
+    """A function that returns the processes that the runs started and that do not end by themselves."""
 
     def ours(process):
         try:

@@ -13,21 +13,57 @@ LABEL = "recorded elsewhere: 2 cores of AMD EPYC, 24 GiB, Linux, Python 3.11.7, 
 
 ROADS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "download": {
-        "serial": {"n": 3, "wall_s": 5.678, "wall_low_s": 3.519, "wall_high_s": 5.867, "speedup": 1.0, "cpu_s": 2.205, "peak_bytes": 56313856, "energy_j": 14.61},
-        "threads": {"n": 3, "wall_s": 2.565, "wall_low_s": 2.47, "wall_high_s": 4.43, "speedup": 2.214, "cpu_s": 2.301, "peak_bytes": 67255296, "energy_j": 10.21},
-        "asyncio": {"n": 3, "wall_s": 3.77, "wall_low_s": 2.475, "wall_high_s": 4.716, "speedup": 1.506, "cpu_s": 2.269, "peak_bytes": 57413632, "energy_j": 12.06},
-        "do less": {"n": 3, "wall_s": 0.78, "wall_low_s": 0.7484, "wall_high_s": 1.41, "speedup": 7.28, "cpu_s": 0.6198, "peak_bytes": 41180160, "energy_j": 2.878},
+        "serial": {
+            "n": 5, "wall_s": 3.151, "wall_low_s": 3.022, "wall_high_s": 3.26, "speedup": 1.0,
+            "cpu_s": 2.047, "peak_bytes": 58607616, "energy_j": 10.39,
+        },
+        "threads": {
+            "n": 5, "wall_s": 2.415, "wall_low_s": 2.296, "wall_high_s": 2.541, "speedup": 1.304,
+            "cpu_s": 2.289, "peak_bytes": 62853120, "energy_j": 9.957,
+        },
+        "asyncio": {
+            "n": 5, "wall_s": 1.977, "wall_low_s": 1.907, "wall_high_s": 2.476, "speedup": 1.593,
+            "cpu_s": 1.856, "peak_bytes": 59121664, "energy_j": 8.095,
+        },
+        "do less": {
+            "n": 5, "wall_s": 0.6607, "wall_low_s": 0.5132, "wall_high_s": 0.697, "speedup": 4.769,
+            "cpu_s": 0.5497, "peak_bytes": 42025984, "energy_j": 2.506,
+        },
     },
     "parse": {
-        "serial": {"n": 3, "wall_s": 5.153, "wall_low_s": 4.517, "wall_high_s": 5.704, "speedup": 1.0, "cpu_s": 2.07, "peak_bytes": 56292352, "energy_j": 13.1},
-        "processes": {"n": 3, "wall_s": 5.259, "wall_low_s": 3.229, "wall_high_s": 5.695, "speedup": 0.98, "cpu_s": 3.811, "peak_bytes": 153646080, "energy_j": 18.41},
-        "stdlib parser": {"n": 3, "wall_s": 3.097, "wall_low_s": 3.07, "wall_high_s": 3.108, "speedup": 1.664, "cpu_s": 1.141, "peak_bytes": 40047616, "energy_j": 7.781},
-        "do less": {"n": 3, "wall_s": 1.298, "wall_low_s": 1.158, "wall_high_s": 1.418, "speedup": 3.969, "cpu_s": 0.6424, "peak_bytes": 39926784, "energy_j": 3.559},
+        "serial": {
+            "n": 5, "wall_s": 3.503, "wall_low_s": 2.917, "wall_high_s": 3.941, "speedup": 1.0,
+            "cpu_s": 2.012, "peak_bytes": 56460288, "energy_j": 10.9,
+        },
+        "processes": {
+            "n": 5, "wall_s": 3.421, "wall_low_s": 3.031, "wall_high_s": 3.72, "speedup": 1.024,
+            "cpu_s": 3.109, "peak_bytes": 146055168, "energy_j": 13.98,
+        },
+        "stdlib parser": {
+            "n": 5, "wall_s": 2.344, "wall_low_s": 2.246, "wall_high_s": 2.575, "speedup": 1.495,
+            "cpu_s": 1.186, "peak_bytes": 39287808, "energy_j": 6.779,
+        },
+        "do less": {
+            "n": 5, "wall_s": 0.7654, "wall_low_s": 0.6375, "wall_high_s": 0.8091, "speedup": 4.577,
+            "cpu_s": 0.5716, "peak_bytes": 39938048, "energy_j": 2.723,
+        },
     },
     "algorithm": {
-        "serial": {"n": 3, "wall_s": 3.726, "wall_low_s": 3.297, "wall_high_s": 3.736, "speedup": 1.0, "cpu_s": 2.191, "peak_bytes": 58176512, "energy_j": 11.0},
-        "hybrid": {"n": 3, "wall_s": 2.075, "wall_low_s": 1.945, "wall_high_s": 4.108, "speedup": 1.795, "cpu_s": 3.174, "peak_bytes": 153082880, "energy_j": 11.96},
-        "sorted search": {"n": 3, "wall_s": 2.603, "wall_low_s": 2.483, "wall_high_s": 3.456, "speedup": 1.431, "cpu_s": 1.364, "peak_bytes": 59094016, "energy_j": 7.985},
-        "do less": {"n": 3, "wall_s": 0.7735, "wall_low_s": 0.6129, "wall_high_s": 1.062, "speedup": 4.816, "cpu_s": 0.4603, "peak_bytes": 42034176, "energy_j": 2.86},
+        "serial": {
+            "n": 5, "wall_s": 3.275, "wall_low_s": 2.886, "wall_high_s": 4.073, "speedup": 1.0,
+            "cpu_s": 1.862, "peak_bytes": 56600576, "energy_j": 10.32,
+        },
+        "hybrid": {
+            "n": 5, "wall_s": 3.661, "wall_low_s": 1.992, "wall_high_s": 4.327, "speedup": 0.8947,
+            "cpu_s": 2.568, "peak_bytes": 122389504, "energy_j": 13.01,
+        },
+        "sorted search": {
+            "n": 5, "wall_s": 2.62, "wall_low_s": 2.217, "wall_high_s": 3.157, "speedup": 1.25,
+            "cpu_s": 1.332, "peak_bytes": 57423872, "energy_j": 7.784,
+        },
+        "do less": {
+            "n": 5, "wall_s": 0.7475, "wall_low_s": 0.598, "wall_high_s": 1.0, "speedup": 4.382,
+            "cpu_s": 0.5843, "peak_bytes": 40185856, "energy_j": 2.706,
+        },
     },
 }
