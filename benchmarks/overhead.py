@@ -3,8 +3,8 @@
     python benchmarks/overhead.py                 all that is installed, N = 1000
     python benchmarks/overhead.py --n 100000 --only flowlab,plain --shapes chain,expand
 
-Every contender is called once per round, in shuffled order; minimum and median are over the rounds. CPU is of this process and, for
-processes, of its ended children too. Read ratios within one run, never the absolute numbers of two.
+Every contender is called once per round, in shuffled order; minimum and median are over the rounds. CPU is of this
+process and, for processes, of its children too. Read ratios within one run, never the absolute numbers of two.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ import argparse
 import asyncio
 import gc
 import importlib.util
+import inspect
 import json
 import random
-import resource
 import statistics
 import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from flowlab import executors
 from flowlab.dataflow import DataFlow
 from flowlab.graph import Definition, operation
 
@@ -86,7 +86,19 @@ def chain_flow(n: int, function: Any) -> DataFlow:
     return DataFlow(*[operation(name=f"o{i}", inputs={"x": f"d{i}"}, outputs=f"d{i + 1}")(function) for i in range(n)])
 
 
-def fan_flow(function: Any) -> DataFlow:
+def fan_flow(n: int, function: Any) -> DataFlow:
+    """n operations that take the same input, and one that takes all their results."""
+
+    def gather(*results: int) -> int:
+        return len(results)
+
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    gather.__signature__ = inspect.Signature([inspect.Parameter(f"m{i}", kind) for i in range(n)])  # type: ignore[attr-defined]
+    made = [operation(name=f"o{i}", outputs=f"m{i}")(function) for i in range(n)]
+    return DataFlow(*made, operation(outputs="n")(gather))
+
+
+def many_flow(function: Any) -> DataFlow:
     """One operation over a given many, and a collect."""
     return DataFlow(
         operation(outputs="y", inputs={"x": "x"})(function),
@@ -131,17 +143,16 @@ def flowlab(shape: str, n: int, where: set[str]) -> list[Contender]:
         eager = chain_flow(n, coroutine)
         add("flowlab coroutines", lambda: eager.run({"d0": 0}, [f"d{n}"]))
     elif shape == "fan":
-        flow, eager = fan_flow(step), fan_flow(coroutine)
+        flow, eager, many = fan_flow(n, step), fan_flow(n, coroutine), many_flow(step)
         items = list(range(n))
         for executor in where - {"asyncio"}:
             label = f"flowlab {executor}"
-            add(
-                label,
-                lambda e=executor: flow.run({"x": items}, ["n"], executor=e, workers=2),
-                n,
-                executor == "processes",
-            )
-        add("flowlab coroutines", lambda: eager.run({"x": items}, ["n"]))
+            add(label, lambda e=executor: flow.run({"x": 1}, ["n"], executor=e, workers=2), n, executor == "processes")
+        add("flowlab coroutines", lambda: eager.run({"x": 1}, ["n"]))
+        for executor in where & {"threads", "processes"}:
+            label = f"flowlab {executor}, one operation"
+            run = partial(many.run, {"x": items}, ["n"], executor=executor, workers=2)
+            add(label, run, n, executor == "processes")
     elif shape == "grid":
         side = max(2, int(n**0.5))
         flow = grid_flow(side)
@@ -189,8 +200,9 @@ def plain(shape: str, n: int) -> list[Contender]:
                 value = await asyncio.create_task(coroutine(value))
 
         add("asyncio tasks", lambda: asyncio.run(tasks()))
-        add("ThreadPoolExecutor", lambda: pooled_chain(ThreadPoolExecutor(2), n))
-        add("ProcessPoolExecutor, a call each", lambda: pooled_chain(ProcessPoolExecutor(2), n), True)
+        add("ThreadPoolExecutor", lambda: with_threads(chain_in, n))
+        warm = warm_pool()
+        add("ProcessPoolExecutor, a call each", lambda: chain_in(warm, n), True)
     if shape == "fan":
         add("graphlib", lambda: sorter({n: list(range(n))}))
 
@@ -198,9 +210,10 @@ def plain(shape: str, n: int) -> list[Contender]:
             await asyncio.gather(*[asyncio.create_task(coroutine(i)) for i in range(n)])
 
         add("asyncio tasks", lambda: asyncio.run(gather()))
-        add("ThreadPoolExecutor", lambda: pooled_fan(ThreadPoolExecutor(2), n))
-        add("ProcessPoolExecutor, a call each", lambda: pooled_fan(ProcessPoolExecutor(2), n), True)
-        add("ProcessPoolExecutor, chunked", lambda: pooled_chunks(ProcessPoolExecutor(2), n), True)
+        add("ThreadPoolExecutor", lambda: with_threads(fan_in, n))
+        pool = warm_pool()
+        add("ProcessPoolExecutor, a call each", lambda: fan_in(pool, n), True)
+        add("ProcessPoolExecutor, chunked", lambda: list(pool.map(step, range(n), chunksize=max(1, n // 8))), True)
     if shape == "stream":
         add("asyncio.Queue(100)", lambda: asyncio.run(queues(n)))
     return found
@@ -229,25 +242,30 @@ def sorter(edges: dict[int, list[int]]) -> None:
             graph.done(node)
 
 
-def pooled_chain(pool: Any, n: int) -> int:
+def warm_pool() -> ProcessPoolExecutor:
+    """A pool whose two workers have started."""
+    pool = ProcessPoolExecutor(2)
+    list(pool.map(step, range(100)))
+    return pool
+
+
+def with_threads(work: Callable[[Any, int], int], n: int) -> int:
+    """Work done with a pool of two threads, made for it."""
+    with ThreadPoolExecutor(2) as pool:
+        return work(pool, n)
+
+
+def chain_in(pool: Any, n: int) -> int:
     """A call each, one after the other."""
     value = 0
-    with pool:
-        for _ in range(n):
-            value = pool.submit(step, value).result()
+    for _ in range(n):
+        value = pool.submit(step, value).result()
     return value
 
 
-def pooled_fan(pool: Any, n: int) -> int:
+def fan_in(pool: Any, n: int) -> int:
     """A call each, all submitted at once."""
-    with pool:
-        return len([future.result() for future in [pool.submit(step, i) for i in range(n)]])
-
-
-def pooled_chunks(pool: Any, n: int) -> int:
-    """Calls in chunks: a killed worker would cost its whole chunk."""
-    with pool:
-        return len(list(pool.map(step, range(n), chunksize=max(1, n // 8))))
+    return len([future.result() for future in [pool.submit(step, i) for i in range(n)]])
 
 
 async def queues(n: int) -> None:
@@ -348,14 +366,11 @@ def dask_chain(n: int) -> Callable[[], object]:
 
 
 def cpu_s(children: bool) -> float:
-    """CPU of this process, and of its ended children if asked."""
-    if children:
-        executors.close()
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    total = used.ru_utime + used.ru_stime
-    if children:
-        used = resource.getrusage(resource.RUSAGE_CHILDREN)
-        total += used.ru_utime + used.ru_stime
+    """CPU of this process, and of its children that live if asked: pools are warm, and their start is not counted."""
+    total = time.process_time()
+    for task in Path("/proc/self/task").iterdir() if children else ():
+        for pid in (task / "children").read_text().split():
+            total += int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
     return total
 
 

@@ -59,7 +59,7 @@ class Feeding:
         self.means: list[float] = []
         self.next = 0
         self.settings: bytes | None = None
-        self.feeding = False
+        self.called = False
         self.looking = False
         self.closed = False
 
@@ -76,15 +76,12 @@ class Feeding:
         raise NotImplementedError
 
     def submit(self, task: Any) -> None:
-        """Have a task run; it is sent when the caller is done with what it does now."""
+        """Have a task run; the caller calls `feed` when it has submitted what it has now."""
         self.tasks.append(task)
-        if not self.feeding:
-            self.feeding = True
-            self.later(0, self._feed)
 
-    def _feed(self) -> None:
+    def feed(self) -> None:
         """Send tasks to workers that have room, the emptiest first."""
-        self.feeding = False
+        self.called = False
         if self.closed:
             return
         tasks = self.tasks

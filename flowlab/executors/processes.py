@@ -106,9 +106,6 @@ class Processes(Feeding):
                 self._hello(child)
         if len(child.tasks) > 8:
             self._read_later(child)
-        if self.tasks and not self.feeding:
-            self.feeding = True
-            self.later(0, self._feed)
 
     def _read_later(self, child: Child) -> None:
         """Let the results of short calls gather for a moment instead of waking up for each."""
@@ -226,7 +223,4 @@ class Processes(Feeding):
                 (task, STOPPED, error, task.started_ns, self.clock(), None, child.pid, child.pid, None)
             )
         child.tasks.clear()
-        if self.tasks and not self.feeding:
-            self.feeding = True
-            self.later(0, self._feed)
         self.wake()

@@ -235,9 +235,20 @@ def _watch(lifeline: int, worker: Worker) -> None:
     os._exit(0)
 
 
+def _front(name: str) -> Any:
+    """Load the package's front when something of it is asked for, as in `flowlab.metric`."""
+    package = sys.modules["flowlab"]
+    if name.startswith("__") or package.__spec__ is None or package.__spec__.loader is None:
+        raise AttributeError(name)
+    package.__dict__.pop("__getattr__", None)
+    package.__spec__.loader.exec_module(package)
+    return getattr(package, name)
+
+
 def main(fd: int, lifeline: int) -> None:
     """Serve calls over a socket until the caller hangs up or ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.modules["flowlab"].__getattr__ = _front  # type: ignore[method-assign]
     worker = Worker(fd)
     threading.Thread(target=_watch, args=(lifeline, worker), daemon=True).start()
     sys.stdout = Forward(OUT, worker.send)

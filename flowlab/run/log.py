@@ -91,7 +91,8 @@ class Log:
         ]  # fmt: skip
         found.extend(self._record(Row(*row)) for row in self.rows)
         found.sort(key=lambda record: record.started_ns or record.submitted_ns or 0)
-        return tuple(replace(record, id=number) for number, record in enumerate(found, 1))
+        first = (context or 0) << 32
+        return tuple(replace(record, id=first + number) for number, record in enumerate(found, 1))
 
     def _record(self, row: Row) -> Record:
         measured = row.cpu_ns is not None
@@ -100,7 +101,8 @@ class Log:
         )
         values: dict[str, Any] = {
             "run": self.run, "operation": row.operation, "context": self.context, "executor": row.executor,
-            "pid": row.pid, "tid": row.tid, "attempt": row.attempt, "status": row.status, "error_type": row.error_type,
+            "pid": row.pid or os.getpid(), "tid": row.tid, "attempt": row.attempt,
+            "status": row.status, "error_type": row.error_type,
             "stage": row.stage, "submitted_ns": row.submitted_ns, "started_ns": row.started_ns,
             "ended_ns": row.ended_ns,
             "queue_ns": queue, "cpu_ns": row.cpu_ns, "cpu_self_ns": row.cpu_ns,

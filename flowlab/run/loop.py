@@ -140,6 +140,8 @@ class Loop(Holding):
                 call = Pending(context, handler, node, element, arguments, place, self.clock())
                 context.calls.add(call)
                 self.admit(call)
+        if self.processes is not None:
+            self.feed_soon()
         if not context.open and not state.parked and not context.waits:
             future = self.idle.get(context)
             if future is not None and not future.done():

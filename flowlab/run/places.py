@@ -40,6 +40,7 @@ class Places:
         self.queue: deque[Pending] = deque()
         self.runners: set[asyncio.Task[None]] = set()
         self.available = 0
+        self.taking = False
         self.waiting_for_room: list[Any] = []
         self.backlogged = 0
         self.frame = Call(0)
@@ -76,11 +77,8 @@ class Places:
             or (on_loop and call.handler.streams)
         ):
             self.queue.append(call)
-            if len(self.queue) > self.available:
-                self.available += 1
-                task = self.loop.create_task(self._runner())
-                self.runners.add(task)
-                task.add_done_callback(self.runners.discard)
+            if not self.available:
+                self._hire()
         elif on_loop:
             self._inline(call)
         elif call.place == "threads":
@@ -124,8 +122,25 @@ class Places:
         timeout_s = call.node.operation.timeout_s
         return timeout_s is not None and ended - started > timeout_s * 1e9
 
+    def _hire(self) -> None:
+        """Start one more runner; it hires the next when its call waits and others are queued."""
+        self.available += 1
+        task = self.loop.create_task(self._runner())
+        self.runners.add(task)
+        task.add_done_callback(self.runners.discard)
+
+    def _suspend(self) -> None:
+        """A runner is about to wait: another has to look at the queue."""
+        self.available -= 1
+        if self.queue and not self.available:
+            for _ in range(min(len(self.queue), len(self.runners))):
+                self._hire()
+
     async def _runner(self) -> None:
-        """Run calls of coroutines, one after the other, until none waits."""
+        """Run calls of coroutines, one after the other, until none waits.
+
+        `available` counts the runners that will look at the queue before they wait for anything.
+        """
         queue, clock, cpu = self.queue, self.clock, time.thread_time_ns
         cost = Cost()
         frame = cost.frame
@@ -135,9 +150,7 @@ class Places:
         me = asyncio.current_task()
         while queue:
             call = queue.popleft()
-            self.available -= 1
             if call.stale:
-                self.available += 1
                 continue
             handler = call.handler
             if not handler.light or call.place != "asyncio" or not call.node.operation.is_async:
@@ -158,7 +171,11 @@ class Places:
                 finally:
                     cost.cpu_ns = cpu() - used
                     stack.remove(frame)
-                result = await stepped(body, cost, asked)
+                self._suspend()
+                try:
+                    result = await stepped(body, cost, asked)
+                finally:
+                    self.available += 1
             except StopIteration as stop:
                 result = stop.value
             except asyncio.CancelledError as raised:
@@ -169,7 +186,6 @@ class Places:
                 if self.interrupts.own(raised):
                     raise
                 error = raised
-            self.available += 1
             extra: dict[str, Any] | None = None if cost.steps == 1 else {"steps": cost.steps}
             if frame.custom is not None:
                 extra = {"steps": cost.steps, "custom": frame.custom}
@@ -183,13 +199,17 @@ class Places:
 
     async def _heavy(self, call: Pending) -> None:
         """Run a call that is more than a coroutine to be awaited."""
+        self._suspend()
         if call.node.operation.scope is not None:
-            await self._resource(call)
-            self.available += 1
+            try:
+                await self._resource(call)
+            finally:
+                self.available += 1
             return
-        outcome, error = await self._coroutine(call)
-        self.available += 1
-        CALL.set(None)
+        try:
+            outcome, error = await self._coroutine(call)
+        finally:
+            self.available += 1
         self._after(call, outcome, error)
 
     async def _coroutine(self, call: Pending) -> tuple[Outcome, BaseException | None]:
@@ -295,6 +315,15 @@ class Places:
             self._take(self.threads)
 
     def _take(self, executor: Any) -> None:
+        self.taking = True
+        try:
+            self._take_all(executor)
+        finally:
+            self.taking = False
+        if self.processes is not None and self.processes.tasks:
+            self.processes.feed()
+
+    def _take_all(self, executor: Any) -> None:
         touched: dict[Context, None] = {}
         for outcome in executor.take():
             call: Pending = outcome[0]
@@ -346,6 +375,14 @@ class Places:
         if call.node.operation.timeout_s is not None:
             self._watch(call)
         self.processes.submit(call)
+        self.feed_soon()
+
+    def feed_soon(self) -> None:
+        """Have tasks sent to worker processes once what happens now is over; many go in one write."""
+        pool = self.processes
+        if pool is not None and pool.tasks and not self.taking and not pool.called:
+            pool.called = True
+            self.loop.call_soon(pool.feed)
 
     def _listen(self, fd: int, readable: Any, writable: Any) -> None:
         if readable is None:

@@ -38,7 +38,7 @@ class State(Network):
         self.ready: deque[Item] = deque()
         self.held: deque[Item] = deque()
         self.parked: dict[tuple[int, int], Item] = {}
-        self.waiting: dict[tuple[int, int], list[tuple[Node, int]]] = {}
+        self.waiting: dict[tuple[int, int], list[tuple[Node, int, int]]] = {}
         self.busy = list(layout.pending)
         self.local: dict[tuple[int, int], int] = {}
         self.collecting: dict[int, dict[int, None]] = {}
@@ -236,29 +236,33 @@ class State(Network):
             else:
                 self._attempt(node, element)
         if self.waiting:
-            for node, waiter in self.waiting.pop((number, element), ()):
-                self._attempt(node, waiter)
+            for node, waiter, position in self.waiting.pop((number, element), ()):
+                self._attempt(node, waiter, position)
         if self.listener is not None and slot.kept and not slot.order and not lost:
             self.listener(number, value)
 
     # calls
 
-    def _attempt(self, node: Node, element: int) -> None:
-        """Start a call if all it takes is there; else see to it that it is attempted again."""
+    def _attempt(self, node: Node, element: int, at: int = 0) -> None:
+        """Start a call if all it takes is there; else see to it that it is attempted again, from where it got to."""
         if node.dormant and not self.choices.awake(node, element):  # type: ignore[union-attr]
             return
+        cells, takes = self.cells, node.takes
+        for position in range(at, len(takes)):
+            take = takes[position]
+            if take.collected:
+                continue
+            where = element if take.path is None else self.elements.follow(take.path, element)
+            if where not in cells[take.slot]:
+                self.waiting.setdefault((take.slot, where), []).append((node, element, position))
+                return
         arguments: list[Any] = []
-        cells = self.cells
         lost: Loss | None = None
-        for take in node.takes:
+        for take in takes:
             if take.collected:
                 arguments.append(MISSING)
                 continue
-            at = element if take.path is None else self.elements.follow(take.path, element)
-            value = cells[take.slot].get(at, MISSING)
-            if value is MISSING:
-                self.waiting.setdefault((take.slot, at), []).append((node, element))
-                return
+            value = cells[take.slot][element if take.path is None else self.elements.follow(take.path, element)]
             if take.condition:
                 if type(value) is Lost:
                     lost = lost or Loss(node.name, element, None, "skip", "its condition could not be made")

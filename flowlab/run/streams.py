@@ -211,6 +211,7 @@ async def stream(
                 for run in here.quick.through(group, here.count):
                     yield run if here.unwatched and type(run) is QuickRun else finish(run, outputs, settings)
                 here.count += len(group)
+                await asyncio.sleep(0)
             if here.other is not None:
                 yield finish(here.one(), outputs, settings)
     except BaseException:

@@ -1,4 +1,4 @@
-"""The public DataFlow: plans, explanations, lineage, drawings, parts of flows, settings, and what importing it costs."""
+"""The public DataFlow: plans, explanations, lineage, drawings, parts of flows, settings, and what its import costs."""
 
 import re
 import subprocess

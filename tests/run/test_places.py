@@ -168,6 +168,51 @@ def test_a_killed_worker_costs_exactly_its_call():
     assert [type(e.error) for e in run.errors] == [WorkerLost]
 
 
+def test_a_worker_killed_amid_many_short_calls_costs_exactly_one():
+    def fall(x):
+        if x == 1500:
+            os.kill(os.getpid(), 9)
+        return x
+
+    flow = DataFlow(operation(outputs="y", on_error="skip")(fall), definitions=MANY_X)
+    run = flow.run({"x": range(3000)}, executor="processes", workers=2)
+    assert run["y"] == [x for x in range(3000) if x != 1500] and len(run.lost) == 1
+
+
+def test_no_call_waits_behind_a_straggler(tmp_path):
+    mark = tmp_path / "mark"
+
+    def wait_for_a_later_one(x):
+        import time
+
+        if x == 400:
+            end = time.monotonic() + 30
+            while not mark.exists() and time.monotonic() < end:
+                time.sleep(0.001)
+            return mark.exists()
+        if x == 401:
+            mark.touch()
+        return True
+
+    flow = DataFlow(operation(outputs="y")(wait_for_a_later_one), definitions=MANY_X)
+    assert all(flow.run({"x": range(800)}, executor="processes", workers=2)["y"])
+
+
+def test_large_arrays_cross_without_a_copy_in_the_pickle_and_stay_writable():
+    numpy = pytest.importorskip("numpy")
+    array = numpy.arange(3_000_000, dtype="float64")
+
+    def add(x):
+        x += 1
+        return x
+
+    run = DataFlow(operation(outputs="y")(add)).run({"x": array}, executor="processes")
+    assert (run["y"] == array + 1).all() and array[0] == 0
+    run["y"][0] = 7
+    (record,) = [r for r in run.records if r.stage is None]
+    assert record.bytes_in > array.nbytes and record.bytes_out > array.nbytes
+
+
 def test_a_killed_workers_call_is_tried_again(tmp_path):
     mark = tmp_path / "fell"
 
@@ -287,34 +332,29 @@ def test_run_async_is_the_native_form(executor):
     assert asyncio.run(main()) == 2
 
 
-@pytest.mark.parametrize("executor", EXECUTORS)
-@pytest.mark.parametrize("workers", [1, 3])
-def test_an_operations_workers_bound_its_calls(executor, workers):
-    active, most, lock = [0], [0], threading.Lock()
+@pytest.mark.parametrize(("workers", "most"), [(1, 1), (3, 3), (None, 100)])
+def test_an_operations_workers_bound_its_calls_and_a_hundred_coroutines_otherwise(workers, most):
+    active, seen, meeting = [0], [0], asyncio.Barrier(most)
 
     async def step(x):
         active[0] += 1
-        most[0] = max(most[0], active[0])
-        await asyncio.sleep(0)
-        active[0] -= 1
-        return x
-
-    DataFlow(operation(outputs="y", workers=workers)(step), definitions=MANY_X).run({"x": range(10)}, executor=executor)
-    assert most[0] == workers
-    del lock
-
-
-def test_coroutines_run_at_most_a_hundred_at_once():
-    active, most = [0], [0]
-
-    async def step(x):
-        active[0] += 1
-        most[0] = max(most[0], active[0])
-        await asyncio.sleep(0)
+        seen[0] = max(seen[0], active[0])
+        await asyncio.wait_for(meeting.wait(), 20)
         active[0] -= 1
 
-    DataFlow(operation(outputs="y")(step), definitions=MANY_X).run({"x": range(250)})
-    assert most[0] == 100
+    DataFlow(operation(outputs="y", workers=workers)(step), definitions=MANY_X).run({"x": range(3 * most)})
+    assert seen[0] == most
+
+
+@pytest.mark.parametrize("executor", ["threads", "processes"])
+def test_an_operations_workers_bound_threads_and_processes_too(executor, tmp_path):
+    def step(x):
+        mark = tmp_path / "inside"
+        mark.touch(exist_ok=False)
+        mark.unlink()
+
+    flow = DataFlow(operation(outputs="y", workers=1)(step), definitions=MANY_X)
+    assert flow.run({"x": range(30)}, executor=executor, workers=4)["y"] == [None] * 30
 
 
 @every
