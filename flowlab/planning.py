@@ -174,23 +174,35 @@ class _Search:
                 self.first[made] = name
 
     def _price_cycles(self, left: set[str]) -> None:
+        """Go from the cheapest definition to the next; what a maker on a cycle may make cheaper is not final yet."""
+        open_names = {made for name in left for made in self.operations[name].makes} - self.given
+        offers: dict[str, list[str]] = {}
+        heap: list[tuple[float, str]] = []
+        for name in sorted(open_names & self.costs.keys()):
+            maker = self.first.pop(name)
+            offers.setdefault(maker, []).append(name)
+            heappush(heap, (self.costs.pop(name), maker))
         waiting = {
             name: {d for d in self._inputs(self.operations[name]) if d in self.have and d not in self.costs}
             for name in left
         }
-        heap: list[tuple[float, str]] = []
         for name in left:
             if not waiting[name]:
                 heappush(heap, (self._cost(name), name))
-        while left:
+        while left or offers:
             if not heap and not self._drop_optional(left, waiting, heap):
                 break
             cost, name = heappop(heap)
-            if name not in left:
+            if name in offers:
+                news = [made for made in offers.pop(name) if made not in self.costs]
+                self.costs.update(dict.fromkeys(news, cost))
+                self.first.update(dict.fromkeys(news, name))
+            elif name in left:
+                left.discard(name)
+                news = [made for made in self.operations[name].makes if made not in self.costs]
+                self._finish(name, cost)
+            else:
                 continue
-            left.discard(name)
-            news = [made for made in self.operations[name].makes if made not in self.costs]
-            self._finish(name, cost)
             for made in news:
                 for taker in self.graph.takers.get(made, ()):
                     if taker in left and made in waiting[taker]:

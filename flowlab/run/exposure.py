@@ -39,6 +39,7 @@ class Exposure:
                     continue
                 slot = made.slots[take.slot]
                 inside = rest <= shapes.shapes[slot.shape].axes
+                take.inside = inside and bool(rest)
                 exposed.setdefault(take.slot, []).append(
                     (node.number, shapes.path(slot.shape, node.shape) if inside and rest else None)
                 )

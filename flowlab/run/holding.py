@@ -8,13 +8,13 @@ from typing import Any
 from flowlab.executors.task import OK
 from flowlab.metrics.active import THREAD
 from flowlab.run.context import Context
+from flowlab.run.coroutines import Coroutines
 from flowlab.run.interrupt import Interrupts
 from flowlab.run.pending import Pending
-from flowlab.run.places import Places
 from flowlab.run.result import CallError
 
 
-class Holding(Places):
+class Holding(Coroutines):
     """Opens resources for calls, and closes them, the last opened first."""
 
     def __init__(self, workers: int | None, interrupts: Interrupts | None) -> None:

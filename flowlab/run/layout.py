@@ -26,6 +26,7 @@ class Take:
     path: Path | None
     default: Any = MISSING
     collected: bool = False
+    inside: bool = False
     condition: bool = False
 
 

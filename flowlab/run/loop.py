@@ -280,7 +280,7 @@ class Loop(Holding):
                 return
             context.open -= 1
             self.paused[context, following.node.number, following.element] = following
-            context.state.again(following.node, following.element, following.arguments)
+            context.state.admit(following.node, following.element, following.arguments)
             self.pump(context)
 
         timer = self.loop.call_later(pause, again)

@@ -26,6 +26,8 @@ class Network:
         self.elements = Elements(layout.shapes)
         self.keys: dict[int, dict[Any, int]] = {}
         self.found: dict[int, list[tuple[int, int, int, int]]] = {}
+        self.groups: dict[tuple[int, int, int], list[int]] = {}
+        self.ranked: dict[int, tuple[int, list[Any]]] = {}
 
     def _put(self, number: int, element: int, value: Any) -> None:
         raise NotImplementedError
@@ -118,19 +120,26 @@ class Network:
         follow = self.elements.follow
         return follow(shapes.path(one, meeting), left) == follow(shapes.path(other, meeting), right)
 
-    def listed(self, number: int, shape: int = ROOT, element: int = ROOT) -> list[Any]:
-        """The values of a slot below an element, in the order of their places on its axes."""
+    def listed(self, number: int, shape: int = ROOT, element: int = ROOT, among: list[int] | None = None) -> list[Any]:
+        """The values of a slot below an element, in the order of their places on its axes.
+
+        Args:
+            among: The slot's elements there, if they are known; else they are searched for.
+        """
         slot = self.slots[number]
         cells = self.cells[number]
-        found = [item for item in cells.items() if type(item[1]) is not Lost]
         shapes = self.layout.shapes
-        shared = shapes.shapes[slot.shape].axes & shapes.shapes[shape].axes
-        if shared:
-            meeting = shapes.shape(shared)
-            here, there = shapes.path(slot.shape, meeting), shapes.path(shape, meeting)
-            follow = self.elements.follow
-            wanted = follow(there, element)
-            found = [item for item in found if follow(here, item[0]) == wanted]
+        if among is not None:
+            found = [(at, cells[at]) for at in among if type(cells[at]) is not Lost]
+        else:
+            found = [item for item in cells.items() if type(item[1]) is not Lost]
+            shared = shapes.shapes[slot.shape].axes & shapes.shapes[shape].axes
+            if shared:
+                meeting = shapes.shape(shared)
+                here, there = shapes.path(slot.shape, meeting), shapes.path(shape, meeting)
+                follow = self.elements.follow
+                wanted = follow(there, element)
+                found = [item for item in found if follow(here, item[0]) == wanted]
         key = sort_key(self, slot)
         if key is None:
             found.sort(key=_first)

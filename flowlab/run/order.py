@@ -31,9 +31,9 @@ def key_for(state: Network, shape: int, order: tuple[int, ...]) -> Key | None:
         name = shapes.axes[axis].name
         path = shapes.path(shape, shapes.below(axis))
         if name.startswith("own:"):
-            parts.append((path, ranks(state, axis)))
+            parts.append((path, _kept(state, axis, ranks, sum(map(len, state.found.values())))))
         elif name.startswith("product:"):
-            parts.append((path, product_places(state, axis)))
+            parts.append((path, _kept(state, axis, product_places, len(elements.place[axis]))))
         else:
             parts.append((path, elements.place[axis]))
     if len(parts) == 1 and not parts[0][0]:
@@ -41,6 +41,14 @@ def key_for(state: Network, shape: int, order: tuple[int, ...]) -> Key | None:
         return lambda element: (places[element],)
     follow = elements.follow
     return lambda element: tuple(places[follow(path, element)] for path, places in parts)
+
+
+def _kept(state: Network, axis: int, work: Callable[[Network, int], list[Any]], size: int) -> list[Any]:
+    """Work out an axis's places again only if it has grown since."""
+    known = state.ranked.get(axis)
+    if known is None or known[0] != size:
+        known = state.ranked[axis] = (size, work(state, axis))
+    return known[1]
 
 
 def product_places(state: Network, axis: int) -> list[Any]:

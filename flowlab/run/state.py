@@ -183,10 +183,6 @@ class State(Network):
                 granted.append(state)
         return granted
 
-    def again(self, node: Node, element: int, arguments: tuple[Any, ...]) -> None:
-        """A call waits no longer for its next attempt: it is ready once it has its locks."""
-        self._admit(node, element, arguments)
-
     def _keys(self, node: Node, element: int) -> tuple[Key, ...]:
         keys: dict[Key, None] = {}
         for name, shared, path in node.locks:
@@ -195,7 +191,8 @@ class State(Network):
         whole = {lock for lock, at in keys if at is None}
         return tuple(sorted((key for key in keys if key[1] is None or key[0] not in whole), key=repr))
 
-    def _admit(self, node: Node, element: int, arguments: tuple[Any, ...]) -> None:
+    def admit(self, node: Node, element: int, arguments: tuple[Any, ...]) -> None:
+        """A call is ready once it has its locks; also one that waited for its next attempt."""
         item = (node, element, arguments)
         if node.locks:
             self.parked[node.number, element] = item
@@ -223,10 +220,14 @@ class State(Network):
         self.cells[number][element] = value
         slot = self.slots[number]
         lost = type(value) is Lost
-        if lost:
-            for collect, path in slot.exposed:
-                group = None if path is None else self.elements.follow(path, element)
-                self.damage.setdefault((collect, group), []).append(value.loss)
+        for collect, path in slot.exposed:
+            if path is not None:
+                group = self.elements.follow(path, element)
+                self.groups.setdefault((collect, number, group), []).append(element)
+                if lost:
+                    self.damage.setdefault((collect, group), []).append(value.loss)
+            elif lost:
+                self.damage.setdefault((collect, None), []).append(value.loss)
         for trigger in slot.triggers:
             node = self.nodes[trigger]
             if node.dormant and not self.choices.awake(node, element):  # type: ignore[union-attr]
@@ -293,7 +294,7 @@ class State(Network):
         if node.late:
             self.held.append((node, element, arguments))
         elif node.locks:
-            self._admit(node, element, arguments)
+            self.admit(node, element, arguments)
         else:
             self.ready.append((node, element, arguments))
 
@@ -314,7 +315,8 @@ class State(Network):
         position = 0
         for take in node.takes:
             if take.collected:
-                arguments[position] = self.listed(take.slot, node.shape, element)
+                among = self.groups.pop((number, take.slot, element), []) if take.inside else None
+                arguments[position] = self.listed(take.slot, node.shape, element, among)
             position += not take.condition
         self._start(node, element, tuple(arguments))
 

@@ -220,6 +220,35 @@ def test_ten_thousand_random_schedules_of_locks_never_deadlock_and_never_overlap
         assert done == len(waiting) and not locks.held and not locks.queues and not locks.waiting
 
 
+def test_a_list_for_each_of_many_elements_costs_no_more_for_more_of_them():
+    def looked_at(count):
+        flow = DataFlow(
+            operation(outputs="x", expand=True)(lambda n: range(n)),
+            operation(outputs="z", expand=True)(lambda x: [x, x]),
+            operation(outputs="s", collect="z")(lambda x, z: sum(z)),
+        )
+        made = layout(flow.graph, ["n"], ["s"])
+        state = Counting(made)
+        handlers = make_handlers(made)
+        state.begin({"n": count})
+        while state.ready:
+            node, element, arguments = state.ready.popleft()
+            handler = handlers[node.number]
+            state.done(node, element, handler.values(handler.call(arguments)))
+        assert value(state, "s") == [2 * x for x in range(count)]
+        return state.listed_elements / count
+
+    assert looked_at(400) == looked_at(40)
+
+
+class Counting(State):
+    listed_elements = 0
+
+    def listed(self, number, shape=0, element=0, among=None):
+        self.listed_elements += len(self.cells[number]) if among is None and shape else len(among or ())
+        return super().listed(number, shape, element, among)
+
+
 def test_vectors_are_data():
     cases = [case for path in VECTORS.glob("*.json") for case in json.loads(path.read_text())]
     assert len(cases) >= 100 and len({case["name"] for case in cases}) == len(cases)
