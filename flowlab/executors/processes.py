@@ -140,7 +140,7 @@ class Processes(Feeding):
         try:
             value = unpack(payload[RESULT_HEAD.size :], flags)
             if flags & CUSTOM:
-                value, extra["custom"] = value
+                value, extra["custom"], extra["cpu_self_ns"] = value
         except BaseException as error:
             problem = UnportableError(f"a result from a worker process cannot be read ({type(error).__name__})")
             problem.__cause__ = error

@@ -117,8 +117,9 @@ class Threads:
             status, value = ERROR, error
         spent = cpu() - used
         extra = None
-        if frame.custom is not None:
-            extra, frame.custom = {"custom": frame.custom}, None
+        if frame.custom is not None or frame.inner_ns:
+            extra = {"custom": frame.custom or {}, "cpu_self_ns": spent - frame.inner_ns}
+            frame.custom, frame.inner_ns = None, 0
         self.outcomes.append((task, status, value, started, clock(), spent, None, THREAD.tid, extra))
         if not self.woken:
             self.woken = True

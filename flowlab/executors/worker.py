@@ -169,7 +169,7 @@ class Worker:
         used = cpu()
         number, function, flags = CALL_HEAD.unpack_from(payload)
         current = self.current
-        current.custom = None
+        current.custom, current.inner_ns = None, 0
         try:
             arguments: Any = unpack(payload[CALL_HEAD.size :], flags)
             target = self.functions[function]
@@ -201,9 +201,10 @@ class Worker:
             self.send(frame(YIELD, RESULT_HEAD.pack(number, flags, 0, 0, 0, 0, 0) + data))
 
     def _result(self, number: int, value: Any, started: int, ended: int, spent: int, loading: int) -> None:
-        custom = self.current.custom
+        custom, inner = self.current.custom, self.current.inner_ns
+        told = custom is not None or inner
         try:
-            data, flags = pack(value if custom is None else (value, custom))
+            data, flags = pack((value, custom or {}, spent - inner) if told else value)
         except BaseException as error:
             from flowlab.executors.failures import UnportableError
 
@@ -213,7 +214,7 @@ class Worker:
             )
             self._error(number, problem, (started, ended, spent, loading))
             return
-        if custom is not None:
+        if told:
             flags |= CUSTOM
         head = RESULT_HEAD.pack(number, flags, started, ended, spent, loading, time.perf_counter_ns() - ended)
         self.send(frame(RESULT, head + data))

@@ -14,7 +14,7 @@ from flowlab.metrics.active import CALL, THREAD
 from flowlab.run.attempt import timed_out
 from flowlab.run.pending import Pending
 from flowlab.run.places import AHEAD, Places
-from flowlab.run.stepping import Cost, stepped
+from flowlab.run.stepping import Cost, said, stepped
 
 
 class Coroutines(Places):
@@ -62,7 +62,7 @@ class Coroutines(Places):
                 continue
             call.runner = me
             cost.cpu_ns, cost.steps = 0, 1
-            frame.custom = None
+            frame.custom, frame.inner_ns = None, 0
             error: BaseException | None = None
             result: Any = None
             started = clock()
@@ -90,9 +90,9 @@ class Coroutines(Places):
                 if self.interrupts.own(raised):
                     raise
                 error = raised
-            extra: dict[str, Any] | None = None if cost.steps == 1 else {"steps": cost.steps}
-            if frame.custom is not None:
-                extra = {"steps": cost.steps, "custom": frame.custom}
+            extra = said(frame, cost.cpu_ns)
+            if cost.steps > 1 or extra:
+                extra = {**(extra or {}), "steps": cost.steps}
             outcome = (call, OK, result, started, clock(), cost.cpu_ns, None, tid, extra)
             if error is None:
                 self._good(call, outcome)
@@ -144,9 +144,7 @@ class Coroutines(Places):
             if self.interrupts.own(raised):
                 raise
             error = raised
-        extra: dict[str, Any] = {"steps": cost.steps}
-        if cost.frame.custom:
-            extra["custom"] = cost.frame.custom
+        extra: dict[str, Any] = {**(said(cost.frame, cost.cpu_ns) or {}), "steps": cost.steps}
         return (call, OK, result, started, self.clock(), cost.cpu_ns, None, THREAD.tid, extra), error
 
     async def _body(self, call: Pending, cost: Cost) -> Any:

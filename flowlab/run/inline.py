@@ -24,6 +24,7 @@ from flowlab.run.outcome import cleanup
 from flowlab.run.reading import Reading
 from flowlab.run.result import CallError
 from flowlab.run.shapes import ROOT
+from flowlab.run.stepping import said
 
 
 class Inline:
@@ -115,7 +116,7 @@ class Inline:
                 self.hand_over(context, inputs, cells, done, number, started, error)
                 return
             quick += (number, 0, started, ended, spent)
-            if frame.custom is not None:
+            if frame.custom is not None or frame.inner_ns:
                 self._slow(context, frame, quick)
         state = context.state
         for slot in layout.slots:
@@ -129,9 +130,8 @@ class Inline:
         log = context.log
         name = log.nodes[number].name
         log.order.append((started, name))
-        extra = {"custom": frame.custom}
+        extra = said(frame, spent)
         log.rows.append(Row(name, "inline", 1, "ok", None, None, started, ended, spent, None, log.tid, None, extra))
-        frame.custom = None
 
     def hand_over(
         self, context: Context, inputs: Mapping[str, Any], cells: list[Any], done: int, number: int, started: int,
@@ -196,7 +196,7 @@ class Inline:
                 self._failed(context, node, element, arguments, error, started, cpu() - used, 1)
                 continue
             quick += (node.number, element, started, ended, spent)
-            if frame.custom is not None:
+            if frame.custom is not None or frame.inner_ns:
                 self._slow(context, frame, quick)
             try:
                 state.done(node, element, values)
@@ -288,8 +288,7 @@ class Inline:
     ) -> None:
         status = "ok" if error is None else "timeout" if isinstance(error, TimeoutError) else "error"
         kind = None if error is None else type(error).__name__
-        extra = {"custom": frame.custom} if frame.custom else None
-        frame.custom = None
+        extra = said(frame, spent)
         context.note(
             Row(
                 context.prefix + node.name,

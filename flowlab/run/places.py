@@ -19,6 +19,7 @@ from flowlab.run.attempt import timed_out
 from flowlab.run.context import Context
 from flowlab.run.interrupt import Interrupts
 from flowlab.run.pending import Pending
+from flowlab.run.stepping import said
 
 AHEAD = 1000
 """A generator pauses while this many calls are ready but not started."""
@@ -107,8 +108,7 @@ class Places:
             THREAD.calls.pop()
             CALL.reset(token)
         spent, ended = time.thread_time_ns() - used, self.clock()
-        extra = {"custom": frame.custom} if frame.custom else None
-        frame.custom = None
+        extra = said(frame, spent)
         if error is None and self._late(call, started, ended):
             error = timed_out(call.node.operation)
         self.loop.call_soon(

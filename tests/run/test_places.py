@@ -365,3 +365,24 @@ def test_operations_that_take_a_resource_stay_in_the_calling_process(executor):
 
     flow = DataFlow(handle, operation(outputs="y")(lambda handle, x: os.getpid()))
     assert flow.run({"x": 1}, ["y"], executor=executor)["y"] == os.getpid()
+
+
+@pytest.mark.parametrize("form", [*EXECUTORS, "coroutine"])
+def test_a_span_inside_a_body_is_not_counted_twice(form):
+    def body(x):
+        from flowlab.metrics import span
+
+        with span("inner"):
+            sum(range(200_000))
+        return x
+
+    async def coroutine(x):
+        return body(x)
+
+    from flowlab.metrics import Recorder
+
+    with Recorder() as recorder:
+        made = operation(name="body", outputs="y")(coroutine if form == "coroutine" else body)
+        DataFlow(made).run({"x": 1}, executor=None if form == "coroutine" else form)
+    calls = {record.operation: record for record in recorder.records}
+    assert calls["body"].cpu_self_ns <= calls["body"].cpu_ns - calls["inner"].cpu_ns
