@@ -16,7 +16,22 @@ from flowlab.adventure.predictions import Prediction
 from flowlab.adventure.trips import Trip, begin, claim, current, decide, journal, outcome, predict
 
 __all__ = [
-    "CHAPTERS", "chapter", "notebooks_folder", "draw_map",
-    "Trip", "begin", "current", "decide", "outcome", "Outcome", "predict", "Prediction", "widget", "check", "claim",
-    "Journal", "Entry", "journal",
+    "CHAPTERS",
+    "chapter",
+    "notebooks_folder",
+    "draw_map",
+    "Trip",
+    "begin",
+    "current",
+    "decide",
+    "outcome",
+    "Outcome",
+    "predict",
+    "Prediction",
+    "widget",
+    "check",
+    "claim",
+    "Journal",
+    "Entry",
+    "journal",
 ]

@@ -112,10 +112,15 @@ def _row(each: Chapter, state: str, choice: str | None) -> dict[str, str]:
 def _alt(states: Mapping[str, str], roads: Sequence[Sequence[_Road]]) -> str:
     ready = [name[:2] for name, state in states.items() if state != "later"]
     here = next((name[:2] for name, state in states.items() if state == "here"), "none")
-    leads = [f"In {legs[0].start[:2]} you chose {legs[0].option}, which leads to "
-             f"{', then '.join(leg.end[:2] for leg in legs)}." for legs in roads]
-    return (f"Map of {len(states)} notebooks in {len(PARTS)} columns: {', '.join(PARTS)}. There: {', '.join(ready)}; "
-            f"the others are not there yet. You are in {here}. {' '.join(leads) or 'No choice is made yet.'}")
+    leads = [
+        f"In {legs[0].start[:2]} you chose {legs[0].option}, which leads to "
+        f"{', then '.join(leg.end[:2] for leg in legs)}."
+        for legs in roads
+    ]
+    return (
+        f"Map of {len(states)} notebooks in {len(PARTS)} columns: {', '.join(PARTS)}. There: {', '.join(ready)}; "
+        f"the others are not there yet. You are in {here}. {' '.join(leads) or 'No choice is made yet.'}"
+    )
 
 
 def _places() -> dict[str, tuple[float, float]]:
@@ -158,10 +163,26 @@ def _draw_box(axes: Axes, each: Chapter, state: str, place: tuple[float, float],
         edgecolor=look.muted if later else look.colour(BLUE), linewidth=2.6 if state == "here" else 1.3,
         linestyle="--" if later else "-",
     ))  # fmt: skip
-    axes.text(x - BOX[0] / 2 + 0.08, y, each.number, va="center", weight="bold", size=11, zorder=4,
-              color=look.muted if later else look.ink)
-    axes.text(x - BOX[0] / 2 + 0.4, y, fill(each.title, 15), va="center", size=10, zorder=4, linespacing=1.05,
-              color=look.muted if later else look.ink)
+    axes.text(
+        x - BOX[0] / 2 + 0.08,
+        y,
+        each.number,
+        va="center",
+        weight="bold",
+        size=11,
+        zorder=4,
+        color=look.muted if later else look.ink,
+    )
+    axes.text(
+        x - BOX[0] / 2 + 0.4,
+        y,
+        fill(each.title, 15),
+        va="center",
+        size=10,
+        zorder=4,
+        linespacing=1.05,
+        color=look.muted if later else look.ink,
+    )
 
 
 def _draw_road(axes: Axes, road: _Road, lane: int, places: Mapping[str, tuple[float, float]], look: Theme) -> None:
@@ -174,8 +195,16 @@ def _draw_road(axes: Axes, road: _Road, lane: int, places: Mapping[str, tuple[fl
     })  # fmt: skip
     if road.first:
         (x, y), right = corners[0], corners[1][0] > corners[0][0]
-        axes.text(x + (0.03 if right else -0.03), y + 0.05, road.option, size=10, color=look.ink, zorder=5,
-                  ha="left" if right else "right", bbox={"facecolor": look.paper, "edgecolor": "none", "pad": 0.6})
+        axes.text(
+            x + (0.03 if right else -0.03),
+            y + 0.05,
+            road.option,
+            size=10,
+            color=look.ink,
+            zorder=5,
+            ha="left" if right else "right",
+            bbox={"facecolor": look.paper, "edgecolor": "none", "pad": 0.6},
+        )
 
 
 def _corners(start: tuple[float, float], end: tuple[float, float], lane: float) -> list[tuple[float, float]]:

@@ -85,8 +85,13 @@ class Chapter:
 
 def _common(repeats: int | None, how_often: str) -> tuple[Parameter, ...]:
     return (
-        Parameter("scale", "str", None, "how much work: tiny, demo, class, large; None is demo, or FLOWLAB_SCALE",
-                  choices=SCALES),
+        Parameter(
+            "scale",
+            "str",
+            None,
+            "how much work: tiny, demo, class, large; None is demo, or FLOWLAB_SCALE",
+            choices=SCALES,
+        ),
         Parameter("latency_ms", "float", None, "the site's wait, every request; None is the scale's", least=0),
         Parameter("repeats", "int", repeats, how_often, least=1),
         Parameter("seed", "int", 7, "the site's random draws", least=0),
@@ -94,45 +99,113 @@ def _common(repeats: int | None, how_often: str) -> tuple[Parameter, ...]:
     )
 
 
-_GOALS = Decision("goal", "goal", (
-    Branch("fast", "the answer as soon as possible", "flowlab.adventure.branches.goals:fast",
-           ("02_login_crawl_parse", "03_threads")),
-    Branch("small", "as little memory as possible", "flowlab.adventure.branches.goals:small",
-           ("02_login_crawl_parse", "08_backpressure")),
-    Branch("frugal", "as little energy as possible", "flowlab.adventure.branches.goals:frugal",
-           ("02_login_crawl_parse", "10_energy")),
-    Branch("simple", "as little code as possible", "flowlab.adventure.branches.goals:simple",
-           ("02_login_crawl_parse", "07_dataflow")),
-))
+_GOALS = Decision(
+    "goal",
+    "goal",
+    (
+        Branch(
+            "fast",
+            "the answer as soon as possible",
+            "flowlab.adventure.branches.goals:fast",
+            ("02_login_crawl_parse", "03_threads"),
+        ),
+        Branch(
+            "small",
+            "as little memory as possible",
+            "flowlab.adventure.branches.goals:small",
+            ("02_login_crawl_parse", "08_backpressure"),
+        ),
+        Branch(
+            "frugal",
+            "as little energy as possible",
+            "flowlab.adventure.branches.goals:frugal",
+            ("02_login_crawl_parse", "10_energy"),
+        ),
+        Branch(
+            "simple",
+            "as little code as possible",
+            "flowlab.adventure.branches.goals:simple",
+            ("02_login_crawl_parse", "07_dataflow"),
+        ),
+    ),
+)
 
-_ROADS = Decision("road", "path", (
-    Branch("download", "wait for many pages at once: threads, asyncio", "flowlab.adventure.branches.roads:download",
-           ("03_threads", "04_asyncio")),
-    Branch("parse", "parse on several cores, or with a lighter parser", "flowlab.adventure.branches.roads:parse",
-           ("05_processes", "09_scaling_laws")),
-    Branch("algorithm", "compare fewer airports: sort by latitude and stop early",
-           "flowlab.adventure.branches.roads:algorithm", ("05_processes", "11_estimate")),
-))
+_ROADS = Decision(
+    "road",
+    "path",
+    (
+        Branch(
+            "download",
+            "wait for many pages at once: threads, asyncio",
+            "flowlab.adventure.branches.roads:download",
+            ("03_threads", "04_asyncio"),
+        ),
+        Branch(
+            "parse",
+            "parse on several cores, or with a lighter parser",
+            "flowlab.adventure.branches.roads:parse",
+            ("05_processes", "09_scaling_laws"),
+        ),
+        Branch(
+            "algorithm",
+            "compare fewer airports: sort by latitude and stop early",
+            "flowlab.adventure.branches.roads:algorithm",
+            ("05_processes", "11_estimate"),
+        ),
+    ),
+)
 
 CHAPTERS: Mapping[str, Chapter] = {
     chapter.name: chapter
     for chapter in (
-        Chapter("00_start_here", "Start here: fetch one page", ready=True, decision=_GOALS, parameters=(
-            Parameter("goal", "str", "fast", "what you care about: fast, small, frugal or simple",
-                      choices=("fast", "small", "frugal", "simple")),
-            Parameter("guess", "str", None, "your prediction: wait, work or even; None is no answer",
-                      choices=("wait", "work", "even")),
-            *_common(5, "runs of everything that is timed"),
-        )),
+        Chapter(
+            "00_start_here",
+            "Start here: fetch one page",
+            ready=True,
+            decision=_GOALS,
+            parameters=(
+                Parameter(
+                    "goal",
+                    "str",
+                    "fast",
+                    "what you care about: fast, small, frugal or simple",
+                    choices=("fast", "small", "frugal", "simple"),
+                ),
+                Parameter(
+                    "guess",
+                    "str",
+                    None,
+                    "your prediction: wait, work or even; None is no answer",
+                    choices=("wait", "work", "even"),
+                ),
+                *_common(5, "runs of everything that is timed"),
+            ),
+        ),
         Chapter("01_measure_first", "Measure first"),
-        Chapter("02_login_crawl_parse", "Log in, crawl, parse", ready=True, decision=_ROADS, parameters=(
-            Parameter("path", "str", "download", "the road you take: download, parse or algorithm",
-                      choices=("download", "parse", "algorithm")),
-            Parameter("guess", "str", None, "your prediction: download, parse or compute; None is no answer",
-                      choices=("download", "parse", "compute")),
-            Parameter("n_countries", "int", None, "how many countries to survey; None is the scale's", least=1),
-            *_common(None, "runs of everything that is timed; None is 3, at scale tiny 1"),
-        )),
+        Chapter(
+            "02_login_crawl_parse",
+            "Log in, crawl, parse",
+            ready=True,
+            decision=_ROADS,
+            parameters=(
+                Parameter(
+                    "path",
+                    "str",
+                    "download",
+                    "the road you take: download, parse or algorithm",
+                    choices=("download", "parse", "algorithm"),
+                ),
+                Parameter(
+                    "guess",
+                    "str",
+                    None,
+                    "your prediction: download, parse or compute; None is no answer",
+                    choices=("download", "parse", "compute"),
+                ),
+                Parameter("n_countries", "int", None, "how many countries to survey; None is the scale's", least=1),
+                *_common(None, "runs of everything that is timed; None is 3, at scale tiny 1"),
+            ),
+        ),
         Chapter("03_threads", "Wait in threads"),
         Chapter("04_asyncio", "Wait on one loop"),
         Chapter("05_processes", "Work in processes"),

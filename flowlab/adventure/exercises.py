@@ -34,8 +34,11 @@ def _same(found: Any, expected: Any) -> bool:
     if isinstance(expected, float):
         return isinstance(found, int | float) and isclose(found, expected, rel_tol=1e-6)
     if isinstance(expected, tuple | list):
-        return (isinstance(found, tuple | list) and len(found) == len(expected)
-                and all(_same(one, other) for one, other in zip(found, expected, strict=True)))
+        return (
+            isinstance(found, tuple | list)
+            and len(found) == len(expected)
+            and all(_same(one, other) for one, other in zip(found, expected, strict=True))
+        )
     return bool(found == expected)
 
 

@@ -55,8 +55,10 @@ class Parameter:
         if isinstance(value, bool) or not isinstance(value, TYPES[self.type]):
             raise SettingError(f"parameter {self.name} is a {type(value).__name__}, and may be: {self.describe()}")
         if self.choices and value not in self.choices:
-            raise SettingError(f"{value!r} is not a choice for {self.name}{_nearest(str(value), self.choices)}. "
-                               f"Choose: {', '.join(self.choices)}")
+            raise SettingError(
+                f"{value!r} is not a choice for {self.name}{_nearest(str(value), self.choices)}. "
+                f"Choose: {', '.join(self.choices)}"
+            )
         if self.least is not None and isinstance(value, int | float) and not value >= self.least:
             raise SettingError(f"parameter {self.name} must be {self.least:g} or more")
         return value
@@ -83,8 +85,10 @@ def checked(
     known = {parameter.name: parameter for parameter in parameters}
     for name in given:
         if name not in known:
-            raise SettingError(f"there is no parameter {name!r}{_nearest(name, known)}. "
-                               f"Parameters: {', '.join(p.describe() for p in parameters)}")
+            raise SettingError(
+                f"there is no parameter {name!r}{_nearest(name, known)}. "
+                f"Parameters: {', '.join(p.describe() for p in parameters)}"
+            )
     return {name: parameter.checked(namespace.get(name, parameter.default)) for name, parameter in known.items()}
 
 

@@ -34,8 +34,10 @@ def widget(key: str, **given: Any) -> Any:
 
     def take(option: str, say: Callable[[str], None]) -> str:
         outcome = take_option(trip, key, option, given, say)
-        return (f"<p>{escape(outcome.line)}</p><p>{escape(outcome.sentence)}</p>"
-                "<p>Go on from the next cell with <i>Run Selected Cell and All Below</i>; it uses this.</p>")
+        return (
+            f"<p>{escape(outcome.line)}</p><p>{escape(outcome.sentence)}</p>"
+            "<p>Go on from the next cell with <i>Run Selected Cell and All Below</i>; it uses this.</p>"
+        )
 
     hint = f"Or change <code>{decision.parameter}</code> in the parameters cell and run all below."
     return picker(decision.options, trip.choices.get(key), f"Take this {key}", take, hint)
@@ -103,8 +105,9 @@ def picker(
     """
     widgets = require("ipywidgets", extra="notebooks", why="to choose by widget")
     wide = widgets.Layout(width="max-content", max_width="100%")
-    radio = widgets.RadioButtons(options=[(f"{option}: {text}", option) for option, text in options.items()],
-                                 value=chosen, layout=wide)
+    radio = widgets.RadioButtons(
+        options=[(f"{option}: {text}", option) for option, text in options.items()], value=chosen, layout=wide
+    )
     button = widgets.Button(description=verb, layout=wide, button_style="primary")
     shown = widgets.HTML(f"<p>{hint} {KEYS}</p>")
     busy = Busy(clock)

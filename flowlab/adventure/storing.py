@@ -74,8 +74,9 @@ def executed(notebook: Any, folder: Path) -> Any:
     with TemporaryDirectory(prefix="flowlab-") as temporary:
         journal = Path(temporary) / "journal.jsonl"
         environment = os.environ | {"FLOWLAB_SCALE": "tiny", "FLOWLAB_JOURNAL": str(journal), "IPYTHONDIR": temporary}
-        client = nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3",
-                                         resources={"metadata": {"path": str(folder)}})
+        client = nbclient.NotebookClient(
+            notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+        )
         client.execute(env=environment)
     return notebook
 

@@ -14,13 +14,14 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from html import escape
 from importlib import import_module
+from textwrap import fill
 from typing import Any, TypeVar
 
 from flowlab.adventure import claims, parameters
 from flowlab.adventure.chapters import DEFAULT_SCALE, SCALES, Chapter, Decision, chapter
 from flowlab.adventure.folders import journal_file
 from flowlab.adventure.journals import Journal
-from flowlab.adventure.outcomes import Outcome
+from flowlab.adventure.outcomes import WIDTH, Outcome
 from flowlab.adventure.predictions import Prediction
 from flowlab.errors import SettingError, require
 
@@ -73,8 +74,9 @@ class Trip:
         """
         decision = self.chapter.decision
         if decision is None or decision.key != key:
-            raise SettingError(f"notebook {self.chapter.name} has no decision {key!r}. "
-                               f"It has: {decision.key if decision else 'none'}")
+            raise SettingError(
+                f"notebook {self.chapter.name} has no decision {key!r}. It has: {decision.key if decision else 'none'}"
+            )
         return decision
 
     def choose(self, key: str, option: str, by: str) -> str:
@@ -98,8 +100,16 @@ class Trip:
             say(f"run {done + 1} of {total}: {now}" if now else "")
 
         outcome = _function(self.decision(key).branch(option).function)(self.settings, progress, **given)
-        self.note("result", key, option, line=outcome.line, sentence=outcome.sentence, summary=dict(outcome.facts),
-                  parameters={k: v for k, v in self.settings.items() if k != "journal"}, machine=_machine())
+        self.note(
+            "result",
+            key,
+            option,
+            line=outcome.line,
+            sentence=outcome.sentence,
+            summary=dict(outcome.facts),
+            parameters={k: v for k, v in self.settings.items() if k != "journal"},
+            machine=_machine(),
+        )
         return outcome
 
     def __repr__(self) -> str:
@@ -107,8 +117,11 @@ class Trip:
 
     def _repr_html_(self) -> str:
         rows = {**self._shown(), "machine": _machine(), "journal": self.journal.trouble or _count(self.journal)}
-        cells = "".join(f"<tr><th style='text-align:left'>{escape(str(k))}</th>"
-                        f"<td style='text-align:left'>{escape(str(v))}</td></tr>" for k, v in rows.items())
+        cells = "".join(
+            f"<tr><th style='text-align:left'>{escape(str(k))}</th>"
+            f"<td style='text-align:left'>{escape(str(v))}</td></tr>"
+            for k, v in rows.items()
+        )
         return f"<table>{cells}</table>"
 
     def _shown(self) -> dict[str, Any]:
@@ -231,8 +244,9 @@ def predict(key: str, question: str, options: Mapping[str, str], answer: str | N
         SettingError: The answer is not an option; the message lists them.
     """
     trip = current()
-    prediction = Prediction(key, question, dict(options),
-                            noted=lambda given, came: trip.note("prediction", key, given, outcome=came))
+    prediction = Prediction(
+        key, question, dict(options), noted=lambda given, came: trip.note("prediction", key, given, outcome=came)
+    )
     prediction.give(answer)
     trip.predictions[key] = prediction
     print(prediction.line)
@@ -250,4 +264,4 @@ def claim(text: str, gain: float, at_least: float, noise: float) -> None:
     Raises:
         AssertionError: It does not hold, and the machine's noise cannot explain it.
     """
-    print(claims.claim(text, gain, at_least, noise, current().settings["scale"]))
+    print(fill(claims.claim(text, gain, at_least, noise, current().settings["scale"]), WIDTH))

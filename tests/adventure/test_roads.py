@@ -22,8 +22,12 @@ def runs(strategy, walls, peak, joules=None):
 
 @pytest.fixture
 def comparison():
-    made = [*runs("serial", [4.0, 4.4, 3.8], 50, 12.0), *runs("threads", [2.0, 2.1, 2.2], 60, 9.0),
-            *runs("sorted search", [3.0, 3.0, 3.0], 40, 6.0), *runs("do less", [0.5, 0.5, 0.5], 30, 2.0)]
+    made = [
+        *runs("serial", [4.0, 4.4, 3.8], 50, 12.0),
+        *runs("threads", [2.0, 2.1, 2.2], 60, 9.0),
+        *runs("sorted search", [3.0, 3.0, 3.0], 40, 6.0),
+        *runs("do less", [0.5, 0.5, 0.5], 30, 2.0),
+    ]
     return Comparison("test", ("serial", "threads", "sorted search", "do less"), tuple(made), MACHINE)
 
 
@@ -62,15 +66,21 @@ def test_an_empty_journal_shows_recorded_data_and_says_so(comparison, tmp_path):
     table = roads.all_roads(outcome, Journal(tmp_path / "journal.jsonl"))
     sources = table.groupby("road")["where from"].unique()
     assert list(sources["download"]) == ["measured just now"]
-    assert list(sources["parse"]) == [recorded.LABEL]
-    assert "recorded elsewhere" in recorded.LABEL
+    assert list(sources["parse"]) == [roads.LABEL]
+    assert f"recorded elsewhere: {recorded.WHERE}" == roads.RECORDED
     assert table["n"].min() >= 3
 
 
 def test_a_road_taken_before_comes_from_the_journal_with_its_date(comparison, tmp_path):
     journal = Journal(tmp_path / "journal.jsonl")
-    journal.append("02_login_crawl_parse", "result", "road", "parse", summary=roads.summary(comparison),
-                   parameters={"scale": "demo"})
+    journal.append(
+        "02_login_crawl_parse",
+        "result",
+        "road",
+        "parse",
+        summary=roads.summary(comparison),
+        parameters={"scale": "demo"},
+    )
     outcome = Outcome("road", "download", "line", value=comparison, facts=roads.summary(comparison))
     table = roads.all_roads(outcome, journal)
     [source] = table[table.road == "parse"]["where from"].unique()
@@ -79,11 +89,11 @@ def test_a_road_taken_before_comes_from_the_journal_with_its_date(comparison, tm
 
 
 def test_recorded_data_are_written_as_they_stand():
-    machine = recorded.LABEL.removeprefix("recorded elsewhere: ").removesuffix(", scale demo")
+    machine = recorded.WHERE.removesuffix(", scale demo")
     namespace: dict = {}
     exec(recording.source(recorded.ROADS, machine), namespace)
     assert namespace["ROADS"] == recorded.ROADS
-    assert namespace["LABEL"] == recorded.LABEL
+    assert namespace["WHERE"] == recorded.WHERE
     assert list(recorded.ROADS) == OPTIONS == list(recording.ROADS)
 
 

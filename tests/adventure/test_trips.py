@@ -27,12 +27,18 @@ def fly(settings, progress, *, site):
 @pytest.fixture
 def trip(tmp_path, monkeypatch):
     RUNS.clear()
-    decision = Decision("road", "path", (Branch("walk", "on foot", f"{__name__}:walk", ()),
-                                         Branch("fly", "by air", f"{__name__}:fly", ())))
+    decision = Decision(
+        "road",
+        "path",
+        (Branch("walk", "on foot", f"{__name__}:walk", ()), Branch("fly", "by air", f"{__name__}:fly", ())),
+    )
     monkeypatch.setitem(__import__("sys").modules, __name__, __import__("types").SimpleNamespace(walk=walk, fly=fly))
     parameters = (Parameter("path", "str", "walk", "which", choices=("walk", "fly")),)
-    this = trips.Trip(Chapter("99_test", "Test", parameters, decision, True), {"seed": 7, "scale": "tiny"},
-                      Journal(tmp_path / "journal.jsonl"))
+    this = trips.Trip(
+        Chapter("99_test", "Test", parameters, decision, True),
+        {"seed": 7, "scale": "tiny"},
+        Journal(tmp_path / "journal.jsonl"),
+    )
     monkeypatch.setattr(trips, "_current", this)
     return this
 

@@ -35,8 +35,10 @@ def fast(settings: Mapping[str, Any], progress: Progress, *, site: Any) -> Outco
 
     with open_client(told) as kept:
         log_in(kept, told)
-        ways = {"log in each time": log_in_first,
-                "keep the session": lambda: parse(download(kept, country_path(COUNTRY))).airports}
+        ways = {
+            "log in each time": log_in_first,
+            "keep the session": lambda: parse(download(kept, country_path(COUNTRY))).airports,
+        }
         strip, airports = _repeated(ways, settings["repeats"], _wall_ms, "wall time", "ms")
     return _outcome("fast", strip, f"{airports} airports of {COUNTRY} either way; 4 requests a fetch against 1")
 
@@ -62,8 +64,10 @@ def frugal(settings: Mapping[str, Any], progress: Progress, *, site: Any) -> Out
 
     strip, airports = _repeated(_parsers(site), settings["repeats"], millijoules, "dynamic energy", "mJ")
     model = power.estimate(1.0, 1.0, 0, cores=cores)
-    note = (f"An estimate from CPU time, not a measurement ({model.source}), give or take "
-            f"{100 * model.uncertainty_rel:.0f} %; the doubt moves both ways together.")
+    note = (
+        f"An estimate from CPU time, not a measurement ({model.source}), give or take "
+        f"{100 * model.uncertainty_rel:.0f} %; the doubt moves both ways together."
+    )
     return _outcome("frugal", strip, f"{airports} airports of {COUNTRY} by either parser", note)
 
 
@@ -71,8 +75,10 @@ def simple(settings: Mapping[str, Any], progress: Progress, *, site: Any) -> Out
     """Count the lines of code of every strategy's module."""
     from flowlab.workloads.loneliest.jobs import STRATEGIES
 
-    lines = {name: [code_lines(getsource(import_module(f"flowlab.workloads.loneliest.{module}")))]
-             for name, module in STRATEGIES.items()}
+    lines = {
+        name: [code_lines(getsource(import_module(f"flowlab.workloads.loneliest.{module}")))]
+        for name, module in STRATEGIES.items()
+    }
     strip = Strip("code of one strategy", "lines", lines)
     return _outcome("simple", strip, f"{len(lines)} strategies for the same job, all from the same steps")
 
@@ -104,8 +110,10 @@ def _parsers(site: Any) -> dict[str, Callable[[], Any]]:
     with open_client(told) as client:
         log_in(client, told)
         html = download(client, country_path(COUNTRY))
-    return {"BeautifulSoup": lambda: parse(html, "soup").airports,
-            "standard library": lambda: parse(html, "stdlib").airports}
+    return {
+        "BeautifulSoup": lambda: parse(html, "soup").airports,
+        "standard library": lambda: parse(html, "stdlib").airports,
+    }
 
 
 Measure = Callable[[Callable[[], Any]], tuple[float, Any]]
@@ -145,7 +153,15 @@ def _repeated(
 
 def _outcome(option: str, strip: Strip, what: str, note: str = "") -> Outcome:
     best: Sequence[str] = sorted(strip.values, key=strip.median)
-    facts = {name: {"n": len(values), "median": strip.median(name), "low": min(values), "high": max(values),
-                    "unit": strip.unit} for name, values in strip.values.items()}
+    facts = {
+        name: {
+            "n": len(values),
+            "median": strip.median(name),
+            "low": min(values),
+            "high": max(values),
+            "unit": strip.unit,
+        }
+        for name, values in strip.values.items()
+    }
     sentence = f"{strip.sentence()} Least: {best[0]}. {note}".rstrip()
     return Outcome("goal", option, f"goal {option!r}: {what}.", sentence, strip, facts)

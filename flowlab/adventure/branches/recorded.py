@@ -1,7 +1,7 @@
 """Recorded data: what the roads of notebook 02 gave once, for readers whose journal is still empty.
 
-Here: data, never shown without its label. The invariant: it is what `roads` returned on the machine and in the setting
-that the label names.
+Here: data, never shown without its label; `recording` made it. The invariant: it is what `roads` returned on the
+machine and in the setting that `WHERE` names.
 """
 
 from __future__ import annotations
@@ -9,61 +9,61 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-LABEL = "recorded elsewhere: 2 cores of AMD EPYC, 24 GiB, Linux, Python 3.11.7, scale demo"
+WHERE = "2 cores of AMD EPYC, 24 GiB, Linux, Python 3.11.7, scale demo"
 
 ROADS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "download": {
         "serial": {
-            "n": 5, "wall_s": 3.151, "wall_low_s": 3.022, "wall_high_s": 3.26, "speedup": 1.0,
-            "cpu_s": 2.047, "peak_bytes": 58607616, "energy_j": 10.39,
+            "n": 5, "wall_s": 4.577, "wall_low_s": 3.414, "wall_high_s": 5.191, "speedup": 1.0,
+            "cpu_s": 1.82, "peak_bytes": 55275520, "energy_j": 11.86,
         },
         "threads": {
-            "n": 5, "wall_s": 2.415, "wall_low_s": 2.296, "wall_high_s": 2.541, "speedup": 1.304,
-            "cpu_s": 2.289, "peak_bytes": 62853120, "energy_j": 9.957,
+            "n": 5, "wall_s": 2.709, "wall_low_s": 1.929, "wall_high_s": 4.137, "speedup": 1.69,
+            "cpu_s": 1.784, "peak_bytes": 64781312, "energy_j": 9.466,
         },
         "asyncio": {
-            "n": 5, "wall_s": 1.977, "wall_low_s": 1.907, "wall_high_s": 2.476, "speedup": 1.593,
-            "cpu_s": 1.856, "peak_bytes": 59121664, "energy_j": 8.095,
+            "n": 5, "wall_s": 3.879, "wall_low_s": 2.288, "wall_high_s": 5.3, "speedup": 1.18,
+            "cpu_s": 1.955, "peak_bytes": 55424000, "energy_j": 11.08,
         },
         "do less": {
-            "n": 5, "wall_s": 0.6607, "wall_low_s": 0.5132, "wall_high_s": 0.697, "speedup": 4.769,
-            "cpu_s": 0.5497, "peak_bytes": 42025984, "energy_j": 2.506,
+            "n": 5, "wall_s": 0.8284, "wall_low_s": 0.6018, "wall_high_s": 1.077, "speedup": 5.525,
+            "cpu_s": 0.4554, "peak_bytes": 39485440, "energy_j": 2.754,
         },
     },
     "parse": {
         "serial": {
-            "n": 5, "wall_s": 3.503, "wall_low_s": 2.917, "wall_high_s": 3.941, "speedup": 1.0,
-            "cpu_s": 2.012, "peak_bytes": 56460288, "energy_j": 10.9,
+            "n": 5, "wall_s": 3.054, "wall_low_s": 3.024, "wall_high_s": 3.98, "speedup": 1.0,
+            "cpu_s": 1.88, "peak_bytes": 56814592, "energy_j": 9.731,
         },
         "processes": {
-            "n": 5, "wall_s": 3.421, "wall_low_s": 3.031, "wall_high_s": 3.72, "speedup": 1.024,
-            "cpu_s": 3.109, "peak_bytes": 146055168, "energy_j": 13.98,
+            "n": 5, "wall_s": 3.491, "wall_low_s": 2.807, "wall_high_s": 4.61, "speedup": 0.8749,
+            "cpu_s": 3.335, "peak_bytes": 147462144, "energy_j": 14.57,
         },
         "stdlib parser": {
-            "n": 5, "wall_s": 2.344, "wall_low_s": 2.246, "wall_high_s": 2.575, "speedup": 1.495,
-            "cpu_s": 1.186, "peak_bytes": 39287808, "energy_j": 6.779,
+            "n": 5, "wall_s": 2.172, "wall_low_s": 2.029, "wall_high_s": 2.824, "speedup": 1.406,
+            "cpu_s": 1.05, "peak_bytes": 39754752, "energy_j": 6.145,
         },
         "do less": {
-            "n": 5, "wall_s": 0.7654, "wall_low_s": 0.6375, "wall_high_s": 0.8091, "speedup": 4.577,
-            "cpu_s": 0.5716, "peak_bytes": 39938048, "energy_j": 2.723,
+            "n": 5, "wall_s": 0.7415, "wall_low_s": 0.5294, "wall_high_s": 0.8909, "speedup": 4.119,
+            "cpu_s": 0.4558, "peak_bytes": 40537088, "energy_j": 2.542,
         },
     },
     "algorithm": {
         "serial": {
-            "n": 5, "wall_s": 3.275, "wall_low_s": 2.886, "wall_high_s": 4.073, "speedup": 1.0,
-            "cpu_s": 1.862, "peak_bytes": 56600576, "energy_j": 10.32,
+            "n": 5, "wall_s": 4.365, "wall_low_s": 4.07, "wall_high_s": 4.905, "speedup": 1.0,
+            "cpu_s": 1.928, "peak_bytes": 56075264, "energy_j": 11.62,
         },
         "hybrid": {
-            "n": 5, "wall_s": 3.661, "wall_low_s": 1.992, "wall_high_s": 4.327, "speedup": 0.8947,
-            "cpu_s": 2.568, "peak_bytes": 122389504, "energy_j": 13.01,
+            "n": 5, "wall_s": 2.865, "wall_low_s": 2.713, "wall_high_s": 4.017, "speedup": 1.523,
+            "cpu_s": 2.646, "peak_bytes": 122428416, "energy_j": 12.58,
         },
         "sorted search": {
-            "n": 5, "wall_s": 2.62, "wall_low_s": 2.217, "wall_high_s": 3.157, "speedup": 1.25,
-            "cpu_s": 1.332, "peak_bytes": 57423872, "energy_j": 7.784,
+            "n": 5, "wall_s": 3.233, "wall_low_s": 2.901, "wall_high_s": 3.452, "speedup": 1.35,
+            "cpu_s": 1.25, "peak_bytes": 56273920, "energy_j": 8.546,
         },
         "do less": {
-            "n": 5, "wall_s": 0.7475, "wall_low_s": 0.598, "wall_high_s": 1.0, "speedup": 4.382,
-            "cpu_s": 0.5843, "peak_bytes": 40185856, "energy_j": 2.706,
+            "n": 5, "wall_s": 0.9674, "wall_low_s": 0.6606, "wall_high_s": 1.102, "speedup": 4.512,
+            "cpu_s": 0.5127, "peak_bytes": 39778304, "energy_j": 2.814,
         },
     },
 }

@@ -20,7 +20,7 @@ ROADS = {"download": roads.download, "parse": roads.parse, "algorithm": roads.al
 HEAD = '''"""Recorded data: what the roads of notebook 02 gave once, for readers whose journal is still empty.
 
 Here: data, never shown without its label; `recording` made it. The invariant: it is what `roads` returned on the
-machine and in the setting that the label names.
+machine and in the setting that `WHERE` names.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-LABEL = "recorded elsewhere: {machine}, scale demo"
+WHERE = "{machine}, scale demo"
 
 ROADS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {{
 '''

@@ -12,7 +12,7 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
-from flowlab.adventure.branches.recorded import LABEL, ROADS
+from flowlab.adventure.branches.recorded import ROADS, WHERE
 from flowlab.adventure.journals import Entry, Journal
 from flowlab.adventure.outcomes import Outcome, Progress
 from flowlab.comparison import Comparison, compare
@@ -22,6 +22,9 @@ Ways = Mapping[str, tuple[str, Mapping[str, Any]]]
 """What a road compares: name to the strategy of the job and the settings that make it do less."""
 
 DO_LESS: Mapping[str, Any] = {"parser": "stdlib", "compute": "sorted"}
+
+LABEL = "recorded elsewhere"
+RECORDED = f"{LABEL}: {WHERE}"
 
 CLAIMS: Mapping[str, tuple[tuple[str, str, str, float], ...]] = {
     "download": (
@@ -57,9 +60,7 @@ def algorithm(settings: Mapping[str, Any], progress: Progress, *, site: Any) -> 
     return _road("algorithm", settings, progress, site, ways)
 
 
-def _road(
-    option: str, settings: Mapping[str, Any], progress: Progress, site: Any, ways: Ways
-) -> Outcome:
+def _road(option: str, settings: Mapping[str, Any], progress: Progress, site: Any, ways: Ways) -> Outcome:
     """Compare the ways of one road with the serial survey, and with doing less and waiting at once."""
     from flowlab.workloads import loneliest
 
@@ -73,8 +74,10 @@ def _road(
     if not comparison.agree:
         raise AssertionError("; ".join(comparison.disagreements))
     digest = sha256(comparison.value.to_json().encode()).hexdigest()[:12]
-    line = (f"road {option!r}: {', '.join(strategies)}; {count} countries, {plain.requests} requests a run; "
-            f"all reports equal, digest {digest}.")
+    line = (
+        f"road {option!r}: {', '.join(strategies)}; {count} countries, {plain.requests} requests a run; "
+        f"all reports equal, digest {digest}."
+    )
     return Outcome("road", option, line, comparison.sentence, comparison, summary(comparison))
 
 

@@ -55,11 +55,20 @@ class Strip:
         from flowlab.plots.chart import new_chart
 
         pandas = require("pandas", extra="demo", why="to keep a figure's data")
-        rows = [{"way": way, "repeat": index, f"{self.quantity} [{self.unit}]": value}
-                for way, values in self.values.items() for index, value in enumerate(values)]
+        rows = [
+            {"way": way, "repeat": index, f"{self.quantity} [{self.unit}]": value}
+            for way, values in self.values.items()
+            for index, value in enumerate(values)
+        ]
         caption = f"{self.quantity[0].upper()}{self.quantity[1:]}; a dot is one repeat, the line the median. "
-        return new_chart(self._figure, alt=self.sentence(), caption=caption + Machine.detect().sentence() + ".",
-                     data=pandas.DataFrame(rows), theme=theme, narrow=False)
+        return new_chart(
+            self._figure,
+            alt=self.sentence(),
+            caption=caption + Machine.detect().sentence() + ".",
+            data=pandas.DataFrame(rows),
+            theme=theme,
+            narrow=False,
+        )
 
     def _repr_html_(self) -> str:
         return self.chart()._repr_html_()
