@@ -81,7 +81,7 @@ class Processes(Feeding):
 
     def _read(self, child: Child) -> None:
         try:
-            data = child.socket.recv(1 << 20)
+            data = child.socket.recv(child.reader.want)
         except BlockingIOError:
             return
         except OSError:

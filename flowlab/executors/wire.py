@@ -14,15 +14,23 @@ CALL_HEAD = struct.Struct("<III")
 RESULT_HEAD = struct.Struct("<IIqqqqq")
 
 
+SMALL, LARGE = 1 << 16, 1 << 20
+
+
 def frame(kind: int, payload: bytes) -> bytes:
     """One frame as bytes."""
     return HEAD.pack(len(payload), kind) + payload
 
 
 class Reader:
-    """Puts frames together from the bytes that arrive."""
+    """Puts frames together from the bytes that arrive.
+
+    Attributes:
+        want: How many bytes to ask for: a large buffer costs more than a short message, so it grows for long frames.
+    """
 
     def __init__(self) -> None:
+        self.want = SMALL
         self.rest = b""
         self.chunks: list[bytes] = []
         self.size = 0
@@ -37,6 +45,7 @@ class Reader:
                 return
             data = b"".join(self.chunks)
             self.chunks, self.size, self.need = [], 0, 0
+            self.want = SMALL
         elif self.rest:
             data = self.rest + data
             self.rest = b""
@@ -48,6 +57,7 @@ class Reader:
             if at > end:
                 at = start - head
                 self.chunks, self.size, self.need = [data[at:]], end - at, head + length
+                self.want = max(SMALL, min(LARGE, self.need - self.size))
                 return
             yield kind, data[start:at]
         self.rest = data[at:]

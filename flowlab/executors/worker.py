@@ -114,7 +114,7 @@ class Worker:
         active.THREAD.calls.append(self.current)
         self.send(frame(HELLO, b""))
         while True:
-            data = os.read(self.fd, 1 << 18)
+            data = os.read(self.fd, reader.want)
             if not data:
                 return
             for kind, payload in reader.frames(data):
