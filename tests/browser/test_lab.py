@@ -20,8 +20,15 @@ from flowlab.adventure import notebooks_folder
 from flowlab.adventure.journals import Journal
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-             "--disable-sync", "--disable-quic", "--no-first-run"]
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+    "--no-first-run",
+]
 
 pytestmark = [
     pytest.mark.browser,
@@ -63,8 +70,9 @@ def lab(home):
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--expose-app-in-browser",
                "--ServerApp.ip=127.0.0.1", "--ServerApp.port=0", f"--IdentityProvider.token={token}",
                f"--ServerApp.root_dir={home / 'notebooks'}"]  # fmt: skip
-    server = subprocess.Popen(command, cwd=home, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                              text=True)
+    server = subprocess.Popen(
+        command, cwd=home, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
     said: Queue = Queue()
     reader = threading.Thread(target=listen, args=(server.stderr, said), daemon=True)
     reader.start()
@@ -137,15 +145,19 @@ def printed(outputs):
 
 def wrong(found):
     """The outputs that no learner should see."""
-    return [out for each in found.values() for out in each
-            if out["output_type"] == "error" or out.get("name") == "stderr"]
+    return [
+        out for each in found.values() for out in each if out["output_type"] == "error" or out.get("name") == "stderr"
+    ]
 
 
 def show(page, name):
     """Scroll to a cell, as a reader would, so that it is drawn."""
-    page.evaluate("""name => { const notebook = window.jupyterapp.shell.currentWidget.content;
+    page.evaluate(
+        """name => { const notebook = window.jupyterapp.shell.currentWidget.content;
         const index = notebook.widgets.findIndex(cell => cell.model.id === name);
-        notebook.activeCellIndex = index; return notebook.scrollToItem(index, 'start') }""", name)
+        notebook.activeCellIndex = index; return notebook.scrollToItem(index, 'start') }""",
+        name,
+    )
 
 
 def test_the_first_notebook_runs_and_its_map_is_drawn(lab, chromium, tmp_path):
@@ -175,8 +187,11 @@ def test_the_widget_does_by_keyboard_what_the_parameter_does(lab, chromium, home
         show(page, "outcome")
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run Selected Cell and All Below", exact=True).click()
-        page.wait_for_function(f"""count => {{ const cells = ({CELLS})(); return {FAILED}
-            || cells.find(cell => cell.id === 'roads').count > count }}""", arg=len(before))
+        page.wait_for_function(
+            f"""count => {{ const cells = ({CELLS})(); return {FAILED}
+            || cells.find(cell => cell.id === 'roads').count > count }}""",
+            arg=len(before),
+        )
         page.wait_for_function(IDLE)
         after = outputs(page)
     assert wrong(after) == []
@@ -209,7 +224,13 @@ def run_with(path, home, tmp_path):
         patch.setenv("IPYTHONDIR", str(home / "ipython"))
         patch.setenv("JUPYTER_RUNTIME_DIR", str(home / "runtime"))
         source, out = home / "notebooks" / "02_login_crawl_parse.ipynb", tmp_path / "out.ipynb"
-        papermill.execute_notebook(str(source), str(out), parameters={"path": path, "journal": "none"},
-                                   kernel_name="python3", progress_bar=False, cwd=str(tmp_path))
+        papermill.execute_notebook(
+            str(source),
+            str(out),
+            parameters={"path": path, "journal": "none"},
+            kernel_name="python3",
+            progress_bar=False,
+            cwd=str(tmp_path),
+        )
     cells = nbformat.read(out, as_version=4).cells
     return printed(next(cell for cell in cells if cell.id == "outcome").outputs)
