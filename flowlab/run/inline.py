@@ -83,28 +83,27 @@ class Inline:
             self.drain(context, frame)
 
     def straight(self, context: Context, inputs: Mapping[str, Any], frame: Call) -> None:
-        """Run a plan of plain functions in its order; a failure is handed to the state with all that was made."""
+        """Run a plan of plain functions in its order; a failure is handed to the state with all that was made.
+
+        The clocks are read once between two calls, where the runtime spends a tenth of what reading the CPU clock
+        costs: one call's end is the next one's start.
+        """
         layout = context.layout
         cells: list[Any] = [None] * len(layout.slots)
         for name, value in inputs.items():
             cells[layout.slot_of[name]] = value
         clock, cpu, quick = self.clock, self.cpu, context.log.quick
-        for done, (function, takes, out, number, pick) in enumerate(steps(layout)):
+        plan = steps(layout)
+        started, used = clock(), cpu()
+        for function, takes, out, number, pick in plan:
             try:
                 if type(takes) is int:
-                    argument = cells[takes]
-                    started = clock()
-                    used = cpu()
-                    value = function(argument)
-                    spent = cpu() - used
-                    ended = clock()
+                    value = function(cells[takes])
+                elif len(takes) == 2:
+                    value = function(cells[takes[0]], cells[takes[1]])
                 else:
-                    arguments = [cells[slot] for slot in takes]
-                    started = clock()
-                    used = cpu()
-                    value = function(*arguments)
-                    spent = cpu() - used
-                    ended = clock()
+                    value = function(*[cells[slot] for slot in takes])
+                ended, read = clock(), cpu()
                 if pick is None:
                     cells[out] = value
                 else:
@@ -113,9 +112,11 @@ class Inline:
             except BaseException as error:
                 if self.interrupts.own(error):
                     raise
+                done = next(at for at, step in enumerate(plan) if step[3] == number)
                 self.hand_over(context, inputs, cells, done, number, started, error)
                 return
-            quick += (number, 0, started, ended, spent)
+            quick += (number, 0, started, ended, read - used)
+            started, used = ended, read
             if frame.custom is not None or frame.inner_ns:
                 self._slow(context, frame, quick)
         state = context.state

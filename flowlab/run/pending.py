@@ -14,7 +14,7 @@ from flowlab.run.layout import Node
 
 
 class Pending:
-    """One attempt of a call.
+    """One attempt of a call. What most calls never have is a default of the class: making one costs less.
 
     Attributes:
         count: How many elements a generator has yielded.
@@ -22,12 +22,13 @@ class Pending:
         started_ns, gone, gate, streams, alone: See `flowlab.executors.task.Task`.
     """
 
-    __slots__ = (
-        "alone", "arguments", "attempt",
-        "context", "count", "element", "era", "gate", "gone", "handler", "node", "place",
-        "runner",
-        "started_ns", "streams", "submitted_ns", "timer",
-    )  # fmt: skip
+    attempt: int = 1
+    count: int = 0
+    started_ns: int | None = None
+    gone: bool = False
+    gate: Any = None
+    runner: Any = None
+    timer: Any = None
 
     def __init__(
         self,
@@ -46,16 +47,9 @@ class Pending:
         self.element = element
         self.arguments = arguments
         self.place = place
-        self.attempt = 1
-        self.count = 0
         self.submitted_ns = now
         self.streams = handler.streams
         self.alone = not handler.light
-        self.started_ns: int | None = None
-        self.gone = False
-        self.gate: Any = None
-        self.runner: Any = None
-        self.timer: Any = None
 
     @property
     def stale(self) -> bool:
