@@ -65,7 +65,7 @@ def test_cpu_and_memory_of_a_child_that_came_and_went_are_counted() -> None:
     assert (samples.peak_bytes or 0) > 80 * MB
     assert list(samples.times_ns) == sorted(samples.times_ns)
     assert list(samples.cpu_s) == sorted(samples.cpu_s)
-    assert max(samples.processes) == 2
+    assert max(samples.processes) > samples.processes[0]
 
 
 def test_several_trees_are_watched_at_once_and_by_their_own_names() -> None:

@@ -48,8 +48,7 @@ def source(found: Mapping[str, Mapping[str, Mapping[str, Any]]], machine: str) -
         lines.append(f'    "{road}": {{')
         for strategy, row in strategies.items():
             cells = [f'"{name}": {_rounded(value)!r}' for name, value in row.items()]
-            lines += [f'        "{strategy}": {{', f"            {', '.join(cells[:5])},",
-                      f"            {', '.join(cells[5:])},", "        },"]  # fmt: skip
+            lines += [f'        "{strategy}": {{', *(f"            {cell}," for cell in cells), "        },"]
         lines.append("    },")
     return "\n".join([*lines, "}", ""])
 
