@@ -180,6 +180,12 @@ class Comparison:
             raise SettingError(f"no run of strategy {strategy!r} ended, so none can be shown")
         return ended[(len(ended) - 1) // 2]
 
+    @property
+    def sound(self) -> tuple[str, ...]:
+        """The strategies whose every run ended with an equal result: the only ones that can win."""
+        failed = {run.strategy for run in self.runs if run.error is not None or run.equal is False}
+        return tuple(name for name in self.strategies if name not in failed)
+
     def spread(self, strategy: str, figure: str) -> Spread | None:
         """The spread of one figure (`wall_s`, `cpu_s`, `peak_bytes`, ...) over a strategy's runs that ended."""
         return Spread.of(

@@ -27,9 +27,9 @@ ENOUGH = 3
 
 def sentence(comparison: Comparison) -> str:
     """What won at what and by how much, or that the difference is within the spread."""
-    ended = [name for name in comparison.strategies if comparison.spread(name, "wall_s")]
+    ended = [name for name in comparison.sound if comparison.spread(name, "wall_s")]
     if not ended:
-        return "No strategy ended, so nothing can be compared."
+        return "No strategy ended with an equal result every time, so nothing can be compared."
     if len(ended) == 1:
         wall = comparison.spread(ended[0], "wall_s")
         assert wall is not None
@@ -67,13 +67,13 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def verdict(comparison: Comparison, workers: Mapping[str, int], job: Job | None = None) -> Verdict | None:
-    """What to run; None without a serial strategy, with fewer than two that ended, or with fewer than 3 repeats.
+    """What to run; None without serial, with fewer than two strategies that are sound, or with fewer than 3 repeats.
 
     Args:
         workers: Strategy to its number of workers.
         job: The job of plain functions behind the comparison, for the projection and the code to paste.
     """
-    walls = {name: wall for name in comparison.strategies if (wall := comparison.spread(name, "wall_s")) is not None}
+    walls = {name: wall for name in comparison.sound if (wall := comparison.spread(name, "wall_s")) is not None}
     if "serial" not in walls or len(walls) < 2 or comparison.n_repeats < ENOUGH:
         return None
     chosen, tied = _choice(walls)

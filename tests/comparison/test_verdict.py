@@ -76,6 +76,14 @@ def test_a_strategy_with_another_result_is_never_chosen() -> None:
     assert told is not None and told.strategy == "processes"
 
 
+def test_a_strategy_that_failed_once_cannot_win() -> None:
+    found = comparison({"serial": [3.0] * 3, "threads": [1.0] * 3, "processes": [2.0] * 3})
+    runs = tuple(replace(run, error="lost" if run.order == 3 else None) for run in found.runs)
+    assert "processes was fastest" in sentence(replace(found, runs=runs))
+    told = verdict(replace(found, runs=runs), WORKERS)
+    assert told is not None and told.strategy == "processes"
+
+
 def test_without_serial_there_is_no_verdict() -> None:
     assert verdict(comparison({"threads": [1.0] * 3, "asyncio": [2.0] * 3}), WORKERS) is None
 
