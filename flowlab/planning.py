@@ -147,7 +147,11 @@ class _Search:
         acyclic = self.graph.order
         for name in acyclic:
             if name in self.reachable:
-                self._finish(name, self._cost(name))
+                cost = self._cost(name)
+                self._finish(name, cost)
+                for made in self.operations[name].makes:
+                    if cost == self.costs[made] and name < self.first.get(made, ""):
+                        self.first[made] = name
         if len(acyclic) < len(self.graph.operations):
             self._price_cycles(set(self.reachable) - self.prices.keys())
 

@@ -34,6 +34,8 @@ class Child:
     Attributes:
         tasks: What was sent and not answered, by number, in the order sent.
         sent: For each of these, how long packing took, how many bytes it was, which function.
+        ready_ns: When it said that it can take calls.
+        leased_ns: When its pool got it.
         seen_ns: When it last answered, or was sent something while it had nothing to do.
         revoking: It was asked to give back what it has not begun.
         settings: What it was last told to take over from its caller.
@@ -44,7 +46,7 @@ class Child:
         read, self.lifeline = os.pipe()
         front = str(_FOLDER / "__init__.py")
         code = _START.format(path=sys.path, init=front, folder=str(_FOLDER), fd=theirs.fileno(), lifeline=read)
-        self.started_ns = time.perf_counter_ns()
+        self.started_ns = self.leased_ns = time.perf_counter_ns()
         try:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", code], stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(), read), close_fds=True
@@ -100,8 +102,14 @@ def lease() -> Child:
         if child is None:
             return Child()
         if child.process.poll() is None:
+            child.leased_ns = time.perf_counter_ns()
             return child
         child.stop(kill=True)
+
+
+def idle() -> int:
+    """How many workers are warm and have no pool."""
+    return len(_IDLE)
 
 
 def give_back(child: Child) -> None:
@@ -117,7 +125,7 @@ def close_all() -> None:
     for child in children:
         child.socket.close()
     for child in children:
-        child.stop()
+        child.stop(kill=child.ready_ns is None)
 
 
 def _forget() -> None:

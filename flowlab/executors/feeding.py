@@ -7,7 +7,7 @@ import pickle
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from flowlab.executors.child import Child, lease
 from flowlab.executors.failures import UnportableError
 from flowlab.executors.packing import pack
 from flowlab.executors.task import ERROR, Outcome
-from flowlab.executors.wire import CALL, CALL_HEAD, FUNCTION, NAMED, SETUP, STREAM, frame
+from flowlab.executors.warming import Warming, enough
+from flowlab.executors.wire import CALL, CALL_HEAD, FUNCTION, LOAD, NAMED, SETUP, STREAM, frame
 from flowlab.metrics.active import SPOOL, count_bytes
 
 AHEAD_NS = 2_000_000
@@ -62,6 +63,7 @@ class Feeding:
         self.called = False
         self.looking = False
         self.closed = False
+        self.warming: Warming | None = None
 
     def _read(self, child: Child) -> None:
         """Take what a worker wrote."""
@@ -111,8 +113,10 @@ class Feeding:
             (child for child in self.children if not child.dead), key=lambda child: len(child.tasks), default=None
         )
         if best is None or best.tasks:
+            if self.warming is not None and self.warming.coming:
+                return None, 0
             if len(self.children) < self.limit:
-                return self._lease(), 1
+                return self._take_on(lease()), 1
             if best is None or best.revoking or task.streams or next(iter(best.tasks.values())).streams:
                 return None, 0
         mean = self._mean(task)
@@ -128,8 +132,37 @@ class Feeding:
         number = self.numbers.get(id(task.parts()[0]))
         return None if number is None or self.means[number] < 0 else self.means[number]
 
-    def _lease(self) -> Child:
-        child = lease()
+    def warm(self, functions: Iterable[Any], count: int, soon: Callable[..., Any]) -> None:
+        """Start workers in the background and have them load what they will run.
+
+        Args:
+            functions: What they will be asked to run.
+            count: How many workers there will be work for.
+            soon: Has a function called on this thread, from another.
+        """
+        count = min(count, self.limit)
+        if self.warming is None and not self.children and not self.closed and not enough(count):
+            self.warming = Warming(count, functions, soon, self._warm, self._load)
+
+    def _warm(self, child: Child | None) -> None:
+        if child is not None:
+            self._write(self._take_on(child))
+        self.feed()
+
+    def _load(self, dumped: list[tuple[Any, bytes]]) -> None:
+        """Have all workers load functions, and so import the modules they need."""
+        if self.closed:
+            return
+        for function, data in dumped:
+            if id(function) not in self.numbers:
+                self._number(function, data)
+        for child in list(self.children):
+            if not child.dead:
+                numbers = [self._function(child, function) for function, _ in dumped]
+                child.out.append(frame(LOAD, b"".join(number.to_bytes(4, "little") for number in numbers)))
+                self._write(child)
+
+    def _take_on(self, child: Child) -> Child:
         self.children.append(child)
         self.listen(child.fd, lambda: self._read(child), None)
         if self.settings is None:
@@ -172,12 +205,16 @@ class Feeding:
     def _function(self, child: Child, function: Any) -> int:
         number = self.numbers.get(id(function))
         if number is None:
-            number = self.numbers[id(function)] = len(self.dumped)
-            self.dumped.append((function, portable.dump_function(function)))
-            self.means.append(-1.0)
+            number = self._number(function, portable.dump_function(function))
         if number not in child.functions:
             child.functions.add(number)
             child.out.append(frame(FUNCTION, number.to_bytes(4, "little") + self.dumped[number][1]))
+        return number
+
+    def _number(self, function: Any, data: bytes) -> int:
+        number = self.numbers[id(function)] = len(self.dumped)
+        self.dumped.append((function, data))
+        self.means.append(-1.0)
         return number
 
     def _write(self, child: Child) -> None:

@@ -79,7 +79,7 @@ def dump(value: Any, buffers: list[Any] | None = None) -> bytes:
         if buffers:
             buffers.clear()
     else:
-        if not _mentions(data, _BY_VALUE.values()):
+        if not _mentions(data, list(_BY_VALUE.values())):
             return data
         if buffers:
             buffers.clear()

@@ -67,11 +67,13 @@ class Processes(Feeding):
         """Give the workers back; those still busy are ended."""
         self.closed = True
         self.tasks.clear()
+        if self.warming is not None:
+            self.warming.close()
         for child in self.children:
             self.listen(child.fd, None, None)
             if child.dead:
                 continue
-            if child.tasks or child.out or child.pending is not None or child.ready_ns is None or child.revoking:
+            if child.tasks or child.out or child.pending is not None or child.revoking:
                 child.stop(kill=True)
             else:
                 give_back(child)
@@ -103,7 +105,7 @@ class Processes(Feeding):
             elif kind == REVOKED:
                 self._revoked(child, payload)
             elif kind == HELLO:
-                self._hello(child)
+                self._hello(child, payload)
         if len(child.tasks) > 8:
             self._read_later(child)
 
@@ -121,11 +123,13 @@ class Processes(Feeding):
 
         self.later(LATER_S, again)
 
-    def _hello(self, child: Child) -> None:
-        child.ready_ns = child.seen_ns = self.clock()
+    def _hello(self, child: Child, payload: bytes) -> None:
+        child.seen_ns = self.clock()
+        child.ready_ns = min(child.seen_ns, int.from_bytes(payload, "little"))
         for task in child.tasks.values():
             task.started_ns = child.ready_ns
-        self.starts.append((child.pid, child.started_ns, child.ready_ns))
+        if child.ready_ns >= child.leased_ns:
+            self.starts.append((child.pid, child.started_ns, child.ready_ns))
 
     def _result(self, child: Child, payload: bytes) -> None:
         number, flags, started, ended, spent, loading, dumping = RESULT_HEAD.unpack_from(payload)

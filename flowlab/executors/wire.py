@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-HELLO, SETUP, FUNCTION, CALL, RESULT, ERROR, YIELD, OUT, ERR, REVOKED = range(10)
+HELLO, SETUP, FUNCTION, CALL, RESULT, ERROR, YIELD, OUT, ERR, REVOKED, LOAD = range(11)
 STREAM, BUFFERS, CUSTOM, NAMED = 1, 2, 4, 8
 MORE, REVOKE = b"m", b"r"
 """What the caller says over the lifeline: send one element more; give back the calls not begun."""

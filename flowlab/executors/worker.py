@@ -27,6 +27,7 @@ from flowlab.executors.wire import (
     ERROR,
     FUNCTION,
     HELLO,
+    LOAD,
     NAMED,
     OUT,
     RESULT,
@@ -112,7 +113,7 @@ class Worker:
         reader, calls = Reader(), self.calls
         active.CALL.set(self.current)
         active.THREAD.calls.append(self.current)
-        self.send(frame(HELLO, b""))
+        self.send(frame(HELLO, time.perf_counter_ns().to_bytes(8, "little")))
         while True:
             data = os.read(self.fd, reader.want)
             if not data:
@@ -122,6 +123,8 @@ class Worker:
                     calls.append(payload)
                 elif kind == FUNCTION:
                     self.functions[int.from_bytes(payload[:4], "little")] = payload[4:]
+                elif kind == LOAD:
+                    self.load(payload)
                 elif kind == SETUP:
                     self.setup(pickle.loads(payload))
             while calls:
@@ -161,6 +164,14 @@ class Worker:
         if type(found) is bytes:
             found = self.functions[number] = pickle.loads(found)
         return found
+
+    def load(self, numbers: bytes) -> None:
+        """Load functions ahead of their first call; one that cannot be loaded says so at that call."""
+        for at in range(0, len(numbers), 4):
+            if self.calls:
+                return
+            with suppress(BaseException):
+                self.function(int.from_bytes(numbers[at : at + 4], "little"))
 
     def call(self, payload: bytes) -> None:
         """Run one call and write its result."""

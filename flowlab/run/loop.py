@@ -18,8 +18,10 @@ from flowlab.executors.task import Outcome
 from flowlab.graph.operation import Operation
 from flowlab.run.attempt import wait_s
 from flowlab.run.context import Context
+from flowlab.run.distance import far
 from flowlab.run.holding import Holding
 from flowlab.run.interrupt import Interrupts
+from flowlab.run.layout import Layout
 from flowlab.run.locks import Locks
 from flowlab.run.log import Row
 from flowlab.run.outcome import cleanup
@@ -37,6 +39,9 @@ class Loop(Holding):
         executor: Where plain functions run.
         workers: How many threads and processes there are at most; None for as many as this machine has cores.
         interrupts: Says which interrupts are the user's.
+
+    Attributes:
+        expected: How many contexts there may be at once.
     """
 
     def __init__(self, executor: str, workers: int | None, interrupts: Interrupts | None = None) -> None:
@@ -49,6 +54,8 @@ class Loop(Holding):
         self.states: dict[Any, Context] = {}
         self.retrying: set[Any] = set()
         self.locks = Locks()
+        self.expected = 1
+        self.warmed: set[int] = set()
 
     # contexts
 
@@ -60,12 +67,22 @@ class Loop(Holding):
             if context.late:
                 state.hold(context.late, 1)
             state.begin(inputs)
+            self.warm(context.layout)
             await self._until_idle(context)
             while state.advance():
                 await self._until_idle(context)
         finally:
             await asyncio.shield(self._clean(context, self.abort(context)))
             self.states.pop(state, None)
+
+    def warm(self, layout: Layout) -> None:
+        """Have worker processes started, if a layout needs some, while other calls begin."""
+        if id(layout) in self.warmed:
+            return
+        self.warmed.add(id(layout))
+        functions, count = far(layout, self.executor)
+        if functions:
+            self.pool().warm(functions, count * self.expected, self.loop.call_soon_threadsafe)
 
     async def _until_idle(self, context: Context) -> None:
         future = self.idle[context] = self.loop.create_future()

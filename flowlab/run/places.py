@@ -197,7 +197,8 @@ class Places:
         else:
             executor.more(call)
 
-    def _process(self, call: Pending) -> None:
+    def pool(self) -> Any:
+        """The pool of worker processes, made when first asked for."""
         if self.processes is None:
             from flowlab.executors.processes import Processes
 
@@ -206,9 +207,12 @@ class Places:
                 self.loop.call_later, self.clock,
             )  # fmt: skip
             self.pools["processes"] = self.processes
+        return self.processes
+
+    def _process(self, call: Pending) -> None:
         if call.node.operation.timeout_s is not None:
             self._watch(call)
-        self.processes.submit(call)
+        self.pool().submit(call)
         self.feed_soon()
 
     def feed_soon(self) -> None:

@@ -226,6 +226,7 @@ async def _map_loop(
     from flowlab.run.loop import Loop
 
     driver = Loop(todo[0][0].place(settings), settings.workers, watch)
+    driver.expected = len(todo)
     name, tid = run_name(), threading.get_native_id()
     contexts = [
         Context(prepared.layout, prepared.handlers, name, number, tid, driver.locks)

@@ -158,6 +158,7 @@ class Stream:
         values = given_values(prepared, item)
         if self.driver is None:
             self.driver = Loop(prepared.place(self.settings), self.settings.workers)
+            self.driver.expected = self.limit
         task = asyncio.create_task(self._one(prepared, values, self.count))
         self.flying.append(task)
         if not self.ordered:

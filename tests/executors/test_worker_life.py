@@ -156,3 +156,33 @@ def test_an_interrupt_stops_within_seconds_and_runs_cleanup(tmp_path, executor):
     assert lines == ["open\n", "body\n"]
     assert out.splitlines() == ["tidy", "close", "interrupted"], err
     assert process.returncode == 0
+
+
+def test_workers_start_with_the_run_and_load_what_they_need_before_their_first_call(tmp_path):
+    (tmp_path / "heavy_to_import.py").write_text(
+        "import os, pathlib\n"
+        "pathlib.Path(__file__).with_name('imported').write_text(str(os.getpid()))\n"
+        "def far(near): return os.getpid()\n"
+    )
+    process = start(
+        tmp_path,
+        """
+        import asyncio, os, pathlib
+        from flowlab import executors
+        seen = pathlib.Path('imported')
+        sys.path.insert(0, os.getcwd())
+        import heavy_to_import
+        seen.unlink()
+        async def near(x):
+            async with asyncio.timeout(60):
+                while not (seen.exists() and seen.read_text()):  # nothing calls `far` before a worker has its module
+                    await asyncio.sleep(0.005)
+            return x
+        flow = DataFlow(operation(outputs="near")(near), operation(outputs="y", runs="processes")(heavy_to_import.far))
+        run = flow.run({"x": 1})
+        starts = [record for record in run.records if record.stage == "start"]
+        print(run["y"] == int(seen.read_text()), len(starts), flush=True)
+        """,
+    )
+    out, err = process.communicate(timeout=90)
+    assert out == "True 1\n", err

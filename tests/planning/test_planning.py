@@ -60,6 +60,11 @@ def test_the_planner_equals_brute_force(specs, have):
         assert operation_.weight + max((expected[taken] for taken in operation_.takes), default=0) == expected[name]
 
 
+def test_ties_between_makers_off_a_cycle_go_by_name():
+    specs = [("o1", (), "a", 0), ("o0", (), "a", 0), ("o2", ("a",), "a", 0)]
+    assert plan(graph_of(specs), []).makers == {"a": ("o0",)}
+
+
 @settings(max_examples=60, deadline=None)
 @given(flows(), st.sets(st.sampled_from(NAMES), max_size=3), st.randoms())
 def test_the_plan_does_not_depend_on_the_order_of_operations(specs, have, random):
