@@ -1,7 +1,7 @@
 """What a comparison means, in sentences: what won, by how much, and what to run.
 
-A difference counts only when the ranges of the runs do not meet; else it is "within the spread" and the simpler
-strategy is preferred. Every number in a sentence is computed from the runs of that comparison.
+A difference counts only when the ranges of the runs do not meet; else it is "within the spread", and of the
+strategies that no other one beats the simplest is advised. Every number in a sentence is computed from the runs of that comparison.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ def _won(comparison: Comparison, names: Sequence[str], figure: str, title: str, 
     if len(spreads) < 2:
         return ""
     best = min(spreads, key=lambda name: spreads[name].median)
-    tied = [name for name in spreads if name != best and spreads[name].overlaps(spreads[best])]
+    tied = [name for name in unbeaten(spreads) if name != best]
     text = f"{best} was {title}: {number(spreads[best].median / scale)} {unit}"
     base = "serial" if "serial" in spreads and best != "serial" else None
     if base is None:
         base = max(spreads, key=lambda name: spreads[name].median)
-    if base != best and base not in tied:
+    if base != best and not spreads[base].overlaps(spreads[best]):
         text += f" against {number(spreads[base].median / scale)} {unit} for {base} "
         text += f"({number(spreads[base].median / spreads[best].median)} times)"
     if tied:
@@ -88,10 +88,15 @@ def verdict(comparison: Comparison, workers: Mapping[str, int], job: Job | None 
     return replace(made, text=_text(made, tied, walls, job))
 
 
+def unbeaten(spreads: Mapping[str, Spread]) -> list[str]:
+    """Those that no other one beats by more than the spread: whose smallest is not above another one's largest."""
+    reach = min(spread.high for spread in spreads.values())
+    return [name for name, spread in spreads.items() if spread.low <= reach]
+
+
 def _choice(walls: Mapping[str, Spread]) -> tuple[str, list[str]]:
     """The strategy to run, and those that are as fast within the spread."""
-    fastest = min(walls, key=lambda name: walls[name].median)
-    equals = [name for name in walls if walls[name].overlaps(walls[fastest])]
+    equals = unbeaten(walls)
     ranked = sorted(
         equals, key=lambda name: SIMPLEST_FIRST.index(name) if name in SIMPLEST_FIRST else len(SIMPLEST_FIRST)
     )

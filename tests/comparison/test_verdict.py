@@ -45,6 +45,19 @@ def test_among_equally_fast_strategies_the_simplest_is_chosen() -> None:
     assert "less simple: asyncio" in found.text
 
 
+def test_a_simple_strategy_that_another_one_beats_is_not_saved_by_the_fastest_ones_outlier() -> None:
+    walls = {
+        "serial": [3.0, 3.1, 3.2],
+        "threads": [1.9, 2.0, 2.1],
+        "hybrid": [1.4, 1.5, 1.6],
+        "dataflow": [1.3, 1.3, 2.2],
+    }
+    found = comparison(walls)
+    told = verdict(found, WORKERS)
+    assert told is not None and told.strategy == "hybrid" and "less simple: dataflow." in told.text
+    assert "; hybrid is within the spread of it." in sentence(found)
+
+
 def test_the_gain_has_an_interval_that_holds_the_ratio_of_medians() -> None:
     found = verdict(comparison({"serial": [3.0, 3.3, 3.6], "threads": [1.0, 1.1, 1.2]}), WORKERS)
     assert found is not None and found.gain == pytest.approx(3.0)
