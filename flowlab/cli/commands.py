@@ -242,13 +242,17 @@ def _show(comparison: Comparison, path: Path, figures: Path | None, slow_after_s
 
 
 def _draw(comparison: Comparison, folder: Path) -> Iterator[Path]:
-    """The figures a README shows, for light and for dark pages."""
+    """The figures a README shows, for light and for dark pages, each with its alt text in a file beside it."""
     from flowlab import plots
 
     folder.mkdir(parents=True, exist_ok=True)
     for name, draw in (("tradeoff", plots.tradeoff), ("breakdown", plots.breakdown)):
+        chart = draw(comparison)
+        alt = folder / f"{comparison.name}-{name}-alt.txt"
+        alt.write_text(chart.alt + "\n", encoding="utf-8")
+        yield alt
         for theme in ("light", "dark"):
-            yield draw(comparison, theme=theme).save(folder / f"{comparison.name}-{name}-{theme}.svg")
+            yield chart.redrawn(theme=theme).save(folder / f"{comparison.name}-{name}-{theme}.svg")
 
 
 def _needs_demo_extra() -> None:
