@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from flowlab.executors.ring import Ring, shared_file
 from flowlab.executors.wire import Reader
 
 _IDLE: list[Child] = []
@@ -23,7 +24,7 @@ _START = (
     "from importlib.util import module_from_spec, spec_from_file_location as spec; "
     "found = spec('flowlab', {init!r}, submodule_search_locations=[{folder!r}]); "
     "sys.modules['flowlab'] = module_from_spec(found); "
-    "from flowlab.executors.worker import main; main({fd}, {lifeline})"
+    "from flowlab.executors.worker import main; main({fd}, {lifeline}, {ring})"
 )
 """A worker does without the package's front, until an operation asks for it: which halves its start."""
 
@@ -38,26 +39,35 @@ class Child:
         leased_ns: When its pool got it.
         seen_ns: When it last answered, or was sent something while it had nothing to do.
         revoking: It was asked to give back what it has not begun.
+        watched: Somebody will look into its ring in a moment.
         settings: What it was last told to take over from its caller.
     """
 
     def __init__(self) -> None:
         ours, theirs = socket.socketpair()
         read, self.lifeline = os.pipe()
+        ring = shared_file()
         front = str(_FOLDER / "__init__.py")
-        code = _START.format(path=sys.path, init=front, folder=str(_FOLDER), fd=theirs.fileno(), lifeline=read)
+        code = _START.format(
+            path=sys.path, init=front, folder=str(_FOLDER), fd=theirs.fileno(), lifeline=read, ring=ring
+        )
         self.started_ns = self.leased_ns = time.perf_counter_ns()
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", code], stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(), read), close_fds=True
+                [sys.executable, "-c", code],
+                stdin=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(), read, ring),
+                close_fds=True,
             )
         except BaseException:
             ours.close()
+            os.close(ring)
             os.close(self.lifeline)
             raise
         finally:
             theirs.close()
             os.close(read)
+        self.ring = Ring(ring)
         self.socket = ours
         ours.setblocking(False)
         self.fd = ours.fileno()
@@ -71,6 +81,7 @@ class Child:
         self.sent: dict[int, tuple[int, int, int]] = {}
         self.seen_ns = self.started_ns
         self.revoking = False
+        self.watched = False
         self.dead = False
 
     def say(self, word: bytes) -> None:
@@ -92,6 +103,7 @@ class Child:
         if self.lifeline >= 0:
             os.close(self.lifeline)
             self.lifeline = -1
+            self.ring.close()
 
 
 def lease() -> Child:

@@ -17,7 +17,7 @@ from flowlab.executors.failures import UnportableError
 from flowlab.executors.packing import pack
 from flowlab.executors.task import ERROR, Outcome
 from flowlab.executors.warming import Warming, enough
-from flowlab.executors.wire import CALL, CALL_HEAD, FUNCTION, LOAD, NAMED, SETUP, STREAM, frame
+from flowlab.executors.wire import CALL, CALL_FRAME, CALL_HEAD, FUNCTION, LOAD, NAMED, SETUP, STREAM, frame
 from flowlab.metrics.active import SPOOL, count_bytes
 
 AHEAD_NS = 2_000_000
@@ -73,6 +73,10 @@ class Feeding:
         """A worker ended."""
         raise NotImplementedError
 
+    def watch(self, child: Child) -> None:
+        """Look into a worker's ring in a moment."""
+        raise NotImplementedError
+
     def _look(self) -> None:
         """Take calls back from stragglers if another worker is free."""
         raise NotImplementedError
@@ -96,14 +100,21 @@ class Feeding:
             if child is None or count < 1:
                 break
             touched[child] = None
-            function = tasks[0].parts()[0]
-            while count and tasks and (task := tasks[0]).parts()[0] is function:
+            function = None
+            while count and tasks:
+                parts = (task := tasks[0]).parts()
+                if parts[0] is not function:
+                    if function is not None:
+                        break
+                    function = parts[0]
                 tasks.popleft()
                 if not task.gone:
-                    self._send(child, task)
+                    self._send(child, task, parts)
                     count -= 1
         for child in touched:
             self._write(child)
+            if len(child.tasks) > 1 and not child.watched:
+                self.watch(child)
         if not tasks and len(self.children) > 1:
             self._look()
 
@@ -172,11 +183,13 @@ class Feeding:
         child.out.append(frame(SETUP, self.settings))
         return child
 
-    def _send(self, child: Child, task: Any) -> None:
+    def _send(self, child: Child, task: Any, parts: tuple[Any, Any, Any]) -> None:
         at = self.clock()
         try:
-            function, arguments, names = task.parts()
-            number = self._function(child, function)
+            function, arguments, names = parts
+            number = self.numbers.get(id(function), -1)
+            if number not in child.functions:
+                number = self._function(child, function)
             data, flags = pack((arguments, names) if names else arguments)
         except BaseException as error:
             problem = UnportableError(
@@ -187,19 +200,19 @@ class Feeding:
             self.outcomes.append((task, ERROR, problem, None, None, None, None, None, None))
             self.wake()
             return
-        self.next += 1
+        name = self.next = self.next + 1 & 0xFFFFFFFF
         if names:
             flags |= NAMED
         if task.streams:
             flags |= STREAM
-        whole = frame(CALL, CALL_HEAD.pack(self.next & 0xFFFFFFFF, number, flags) + data)
+        whole = CALL_FRAME.pack(CALL_HEAD.size + len(data), CALL, name, number, flags) + data
         now = self.clock()
         if not child.tasks:
             child.seen_ns = now
         if child.ready_ns is not None:
             task.started_ns = now
-        child.tasks[self.next & 0xFFFFFFFF] = task
-        child.sent[self.next & 0xFFFFFFFF] = (now - at, len(whole), number)
+        child.tasks[name] = task
+        child.sent[name] = (now - at, len(whole), number)
         child.out.append(whole)
 
     def _function(self, child: Child, function: Any) -> int:

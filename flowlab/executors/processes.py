@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pickle import loads
 from typing import Any
 
 from flowlab.errors import WorkerLost
@@ -17,7 +18,8 @@ from flowlab.executors.child import Child, give_back
 from flowlab.executors.failures import UnportableError, unpack_error
 from flowlab.executors.feeding import Feeding
 from flowlab.executors.packing import unpack
-from flowlab.executors.task import ERROR, OK, STOPPED, YIELD, Outcome
+from flowlab.executors.ring import ENTRY
+from flowlab.executors.task import ERROR, OK, STOPPED, YIELD, Outcome, transfer
 from flowlab.executors.wire import (
     CUSTOM,
     ERR,
@@ -92,6 +94,7 @@ class Processes(Feeding):
             self._lost(child)
             return
         count_bytes(len(data))
+        self._drain(child)
         child.seen_ns = self.clock()
         for kind, payload in child.reader.frames(data):
             if kind == RESULT:
@@ -106,22 +109,51 @@ class Processes(Feeding):
                 self._revoked(child, payload)
             elif kind == HELLO:
                 self._hello(child, payload)
-        if len(child.tasks) > 8:
-            self._read_later(child)
 
-    def _read_later(self, child: Child) -> None:
-        """Let the results of short calls gather for a moment instead of waking up for each."""
-        self.listen(child.fd, None, None)
+    def _drain(self, child: Child) -> None:
+        """Take the results that a worker left in its ring."""
+        data = child.ring.read()
+        if not data:
+            return
+        count_bytes(len(data))
+        child.seen_ns = now = self.clock()
+        tasks, sent, outcomes, pid = child.tasks, child.sent, self.outcomes, child.pid
+        at, end, head = 0, len(data), ENTRY.size
+        while at < end:
+            size, number, flags, started, ended, spent, loading, dumping = ENTRY.unpack_from(data, at)
+            body = data[at + head : at + size]
+            at += size
+            task = tasks.pop(number, None)
+            if task is None:
+                continue
+            cost = sent.pop(number)
+            extra: Any = (loading, dumping, now - ended, size, cost, "estimated")
+            if flags:
+                self._good(child, (task, number, flags), body, (started, ended, spent), extra)
+                continue
+            try:
+                value = loads(body)
+            except BaseException as error:
+                self._unread(child, task, error, (started, ended, spent), extra)
+                continue
+            self._learn(cost[2], ended - started)
+            outcomes.append((task, OK, value, started, ended, spent, pid, pid, extra))
 
-        def again() -> None:
-            if not (child.dead or self.closed) and child in self.children:
-                self.listen(
-                    child.fd,
-                    lambda: self._read(child),
-                    (lambda: self._write(child)) if child.pending is not None else None,
-                )
+    def watch(self, child: Child) -> None:
+        """Look into a worker's ring in a moment: short calls with others behind them announce nothing."""
+        child.watched = True
 
-        self.later(LATER_S, again)
+        def look() -> None:
+            child.watched = False
+            if child.dead or self.closed:
+                return
+            self._drain(child)
+            if len(child.tasks) > 1:
+                self.watch(child)
+            if self.outcomes:
+                self.wake()
+
+        self.later(LATER_S, look)
 
     def _hello(self, child: Child, payload: bytes) -> None:
         child.seen_ns = self.clock()
@@ -136,23 +168,35 @@ class Processes(Feeding):
         task = child.tasks.pop(number, None)
         if task is None:
             return
-        packing, size, function = child.sent.pop(number)
-        extra: dict[str, Any] = {
-            "deserialise_ns": loading, "serialise_ns": dumping + packing, "bytes_in": size, "bytes_out": len(payload),
-            "return_ns": max(0, child.seen_ns - ended - dumping), "cpu_method": "process_time",
-        }  # fmt: skip
+        cost = child.sent.pop(number)
+        extra = (loading, dumping, child.seen_ns - ended, len(payload), cost, "measured")
+        self._good(child, (task, number, flags), payload[RESULT_HEAD.size :], (started, ended, spent), extra)
+
+    def _good(
+        self, child: Child, call: tuple[Any, int, int], body: bytes, times: tuple[int, int, int], extra: Any
+    ) -> None:
+        """A call ended well: unpack what it returned."""
+        task, _, flags = call
         try:
-            value = unpack(payload[RESULT_HEAD.size :], flags)
+            value = unpack(body, flags)
             if flags & CUSTOM:
-                value, extra["custom"], extra["cpu_self_ns"] = value
+                value, custom, self_ns = value
+                extra = {**transfer(extra), "custom": custom, "cpu_self_ns": self_ns}
         except BaseException as error:
-            problem = UnportableError(f"a result from a worker process cannot be read ({type(error).__name__})")
-            problem.__cause__ = error
-            self.outcomes.append((task, ERROR, problem, started, ended, spent, child.pid, child.pid, extra))
+            self._unread(child, task, error, times, extra)
             return
-        took, mean = ended - started, self.means[function]
+        self._learn(extra[4][2] if type(extra) is tuple else self.numbers[id(task.parts()[0])], times[1] - times[0])
+        self.outcomes.append((task, OK, value, *times, child.pid, child.pid, extra))
+
+    def _unread(self, child: Child, task: Any, error: BaseException, times: tuple[int, int, int], extra: Any) -> None:
+        problem = UnportableError(f"a result from a worker process cannot be read ({type(error).__name__})")
+        problem.__cause__ = error
+        self.outcomes.append((task, ERROR, problem, *times, child.pid, child.pid, transfer(extra)))
+
+    def _learn(self, function: int, took: int) -> None:
+        """Keep a mean of how long a function's calls take; one that is suddenly long counts at once."""
+        mean = self.means[function]
         self.means[function] = took if mean < 0 or took > 4 * mean else 0.8 * mean + 0.2 * took
-        self.outcomes.append((task, OK, value, started, ended, spent, child.pid, child.pid, extra))
 
     def _other(self, child: Child, kind: int, payload: bytes) -> None:
         number, flags, started, ended, spent, loading, _ = RESULT_HEAD.unpack_from(payload)
@@ -213,6 +257,9 @@ class Processes(Feeding):
         if child.dead:
             return
         self.listen(child.fd, None, None)
+        child.process.kill()
+        child.process.wait()
+        self._drain(child)
         child.stop(kill=True)
         if child in self.children:
             self.children.remove(child)

@@ -2,7 +2,8 @@
 
 A task is any object with these attributes; `Task` is the plain one. An outcome is a tuple: (task, status, value,
 started_ns, ended_ns, cpu_ns, pid, tid, extra), where status is OK, ERROR, YIELD (one more element) or STOPPED (its
-worker ended).
+worker ended). `extra` holds fields of the call's record, or what `transfer` makes such fields of: a tuple of ints is
+cheap to keep.
 """
 
 from __future__ import annotations
@@ -11,7 +12,16 @@ from collections.abc import Callable
 from typing import Any
 
 OK, ERROR, YIELD, STOPPED = "ok", "error", "yield", "stopped"
-Outcome = tuple[Any, str, Any, int | None, int | None, int | None, int | None, int | None, dict[str, Any] | None]
+Outcome = tuple[Any, str, Any, int | None, int | None, int | None, int | None, int | None, Any]
+
+
+def transfer(extra: Any) -> dict[str, Any]:
+    """What a call's way to a worker and back cost, as fields of its record."""
+    loading, dumping, since_ns, size_out, (packing, size_in, _), quality = extra
+    return {
+        "deserialise_ns": loading, "serialise_ns": dumping + packing, "bytes_in": size_in, "bytes_out": size_out,
+        "return_ns": max(0, since_ns - dumping), "cpu_method": "process_time", "cpu_quality": quality,
+    }  # fmt: skip
 
 
 class Task:

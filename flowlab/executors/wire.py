@@ -5,12 +5,14 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-HELLO, SETUP, FUNCTION, CALL, RESULT, ERROR, YIELD, OUT, ERR, REVOKED, LOAD = range(11)
+HELLO, SETUP, FUNCTION, CALL, RESULT, ERROR, YIELD, OUT, ERR, REVOKED, LOAD, LOOK = range(12)
 STREAM, BUFFERS, CUSTOM, NAMED = 1, 2, 4, 8
 MORE, REVOKE = b"m", b"r"
 """What the caller says over the lifeline: send one element more; give back the calls not begun."""
 HEAD = struct.Struct("<QB")
 CALL_HEAD = struct.Struct("<III")
+CALL_FRAME = struct.Struct("<QBIII")
+"""A frame's head and a call's, in one."""
 RESULT_HEAD = struct.Struct("<IIqqqqq")
 
 

@@ -1,5 +1,5 @@
 """What runs in a worker process: calls come in over a socket, one after the other, and each result is written as it
-ends.
+ends: into shared memory if it is short and more calls wait, else to the socket.
 
 It never imports its caller's `__main__`. A thread watches a pipe that the caller holds open, so the worker ends with
 its caller, however that ends; over the same pipe the caller takes back calls that have not begun. Invariant: every
@@ -19,6 +19,7 @@ from contextlib import suppress
 from typing import Any
 
 from flowlab.executors.packing import pack, unpack
+from flowlab.executors.ring import ENTRY, LONGEST, Ring
 from flowlab.executors.wire import (
     CALL,
     CALL_HEAD,
@@ -28,6 +29,7 @@ from flowlab.executors.wire import (
     FUNCTION,
     HELLO,
     LOAD,
+    LOOK,
     NAMED,
     OUT,
     RESULT,
@@ -54,14 +56,15 @@ class Forward:
     errors = "replace"
     closed = False
 
-    def __init__(self, kind: int, send: Any) -> None:
+    def __init__(self, kind: int, worker: Worker) -> None:
         self.kind = kind
-        self.send = send
+        self.worker = worker
 
     def write(self, text: str) -> int:
         """Send text, and return its length."""
         if text:
-            self.send(frame(self.kind, text.encode("utf-8", "replace")))
+            self.worker.said = True
+            self.worker.send(frame(self.kind, text.encode("utf-8", "replace")))
         return len(text)
 
     def writelines(self, lines: Any) -> None:
@@ -90,10 +93,18 @@ class Forward:
 
 
 class Worker:
-    """The worker's side of the socket."""
+    """The worker's side of the socket.
 
-    def __init__(self, fd: int) -> None:
+    Attributes:
+        said: Something was written to the socket that has to be read before this call's result.
+        used: The process's CPU when the last call of this batch ended; None if that is not known.
+    """
+
+    def __init__(self, fd: int, ring: Ring) -> None:
         self.fd = fd
+        self.ring = ring
+        self.said = False
+        self.used: int | None = None
         self.functions: dict[int, Any] = {}
         self.calls: deque[bytes] = deque()
         self.writing = threading.Lock()
@@ -133,6 +144,9 @@ class Worker:
                 except IndexError:
                     break
                 self.call(payload)
+            if self.used is not None:
+                self.used = None
+                self.send(frame(LOOK, b""))
 
     def give_back(self) -> None:
         """Answer the calls that have not begun with their numbers."""
@@ -177,7 +191,8 @@ class Worker:
         """Run one call and write its result."""
         clock, cpu = time.perf_counter_ns, time.process_time_ns
         arrived = started = clock()
-        used = cpu()
+        used = cpu() if self.used is None else self.used
+        self.used = None
         number, function, flags = CALL_HEAD.unpack_from(payload)
         current = self.current
         current.custom, current.inner_ns = None, 0
@@ -201,11 +216,14 @@ class Worker:
         except BaseException as error:
             self._error(number, error, (started, clock(), cpu() - used, started - arrived))
         else:
-            ended = clock()
-            self._result(number, value, started, ended, cpu() - used, started - arrived)
+            ended, read = clock(), cpu()
+            self._result(number, value, started, ended, read - used, started - arrived)
+            if self.used is not None:
+                self.used = read
 
     def _stream(self, number: int, elements: Any) -> None:
         self.room = threading.Semaphore(AHEAD)
+        self.said = True
         for element in elements:
             self.room.acquire()
             data, flags = pack(element)
@@ -227,6 +245,13 @@ class Worker:
             return
         if told:
             flags |= CUSTOM
+        if self.calls and not self.said and len(data) < LONGEST:
+            dumping = time.perf_counter_ns() - ended
+            size = ENTRY.size + len(data)
+            if self.ring.put(ENTRY.pack(size, number, flags, started, ended, spent, loading, dumping) + data):
+                self.used = 0
+                return
+        self.said = False
         head = RESULT_HEAD.pack(number, flags, started, ended, spent, loading, time.perf_counter_ns() - ended)
         self.send(frame(RESULT, head + data))
 
@@ -257,14 +282,14 @@ def _front(name: str) -> Any:
     return getattr(package, name)
 
 
-def main(fd: int, lifeline: int) -> None:
+def main(fd: int, lifeline: int, ring: int) -> None:
     """Serve calls over a socket until the caller hangs up or ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.modules["flowlab"].__getattr__ = _front  # type: ignore[method-assign]
-    worker = Worker(fd)
+    worker = Worker(fd, Ring(ring))
     threading.Thread(target=_watch, args=(lifeline, worker), daemon=True).start()
-    sys.stdout = Forward(OUT, worker.send)
-    sys.stderr = Forward(ERR, worker.send)
+    sys.stdout = Forward(OUT, worker)
+    sys.stderr = Forward(ERR, worker)
     with suppress(OSError):
         worker.loop()
     sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__

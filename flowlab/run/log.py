@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from flowlab.executors.task import transfer
 from flowlab.metrics.record import Record
 
 _WIDTH = 5
@@ -27,7 +28,7 @@ class Row(NamedTuple):
     pid: int | None
     tid: int | None
     stage: str | None = None
-    extra: dict[str, Any] | None = None
+    extra: Any = None
 
 
 class Log:
@@ -111,5 +112,5 @@ class Log:
         if row.started_ns is not None and row.ended_ns is not None:
             values["run_ns"] = row.ended_ns - row.started_ns
         if row.extra:
-            values.update(row.extra)
+            values.update(transfer(row.extra) if type(row.extra) is tuple else row.extra)
         return Record(**values)
