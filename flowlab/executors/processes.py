@@ -180,8 +180,8 @@ class Processes(Feeding):
         try:
             value = unpack(body, flags)
             if flags & CUSTOM:
-                value, custom, self_ns = value
-                extra = {**transfer(extra), "custom": custom, "cpu_self_ns": self_ns}
+                value, told = value
+                extra = {**transfer(extra), **told}
         except BaseException as error:
             self._unread(child, task, error, times, extra)
             return
@@ -210,13 +210,13 @@ class Processes(Feeding):
         if task is None:
             return
         packing, size, _ = child.sent.pop(number)
-        error, custom = unpack_error(body)
+        error, told = unpack_error(body)
         extra: dict[str, Any] = {
             "deserialise_ns": loading, "serialise_ns": packing, "bytes_in": size, "bytes_out": len(payload),
             "cpu_method": "process_time",
         }  # fmt: skip
-        if custom:
-            extra["custom"] = custom
+        if told:
+            extra.update(told)
         self.outcomes.append((task, ERROR, error, started, ended, spent, child.pid, child.pid, extra))
 
     # stragglers and losses

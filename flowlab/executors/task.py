@@ -33,9 +33,10 @@ class Task:
         started_ns: When it started, or was sent to a worker that was free.
         gone: Nobody waits for it any more.
         gate: What a thread that streams waits at.
+        recorder: Who keeps the spans inside it, if it runs in this process.
     """
 
-    __slots__ = ("alone", "arguments", "function", "gate", "gone", "names", "started_ns", "streams")
+    __slots__ = ("alone", "arguments", "function", "gate", "gone", "names", "recorder", "started_ns", "streams")
 
     def __init__(
         self,
@@ -52,6 +53,7 @@ class Task:
         self.started_ns: int | None = None
         self.gone = False
         self.gate: Any = None
+        self.recorder: Any = None
 
     def run(self) -> Any:
         """Call the function."""

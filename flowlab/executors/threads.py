@@ -116,6 +116,7 @@ class Threads:
             The same for the next task.
         """
         clock, cpu = self.clock, time.thread_time_ns
+        frame.recorder = task.recorder
         task.started_ns = started = clock()
         if used is None:
             used = cpu()
@@ -131,8 +132,7 @@ class Threads:
         spent = read - used
         extra = None
         if frame.custom is not None or frame.inner_ns:
-            extra = {"custom": frame.custom or {}, "cpu_self_ns": spent - frame.inner_ns}
-            frame.custom, frame.inner_ns = None, 0
+            extra = frame.take(spent)
         self.outcomes.append((task, status, value, started, ended, spent, None, THREAD.tid, extra))
         if not self.woken:
             self.woken = True

@@ -110,6 +110,7 @@ class Worker:
         self.writing = threading.Lock()
         self.room = threading.Semaphore(AHEAD)
         self.current = active.Call(0)
+        self.inside: Any = None
 
     def send(self, data: bytes) -> None:
         """Write bytes to the caller, all of them."""
@@ -195,7 +196,9 @@ class Worker:
         self.used = None
         number, function, flags = CALL_HEAD.unpack_from(payload)
         current = self.current
-        current.custom, current.inner_ns = None, 0
+        current.recorder = self
+        if current.custom is not None or current.inner_ns:
+            current.take(None)
         try:
             arguments: Any = unpack(payload[CALL_HEAD.size :], flags)
             target = self.functions[function]
@@ -221,6 +224,39 @@ class Worker:
             if self.used is not None:
                 self.used = read
 
+    keeps_nested = on = True
+
+    def open(self, operation: str, stage: str | None = None, executor: str | None = None) -> Any:
+        """Begin a span or measured call directly inside the current call: it is recorded for the call's run."""
+        if self.inside is None:
+            from flowlab.metrics.recorder import Recorder
+
+            self.inside = Recorder(keeps_nested=True)
+            self.inside.executor = "processes"
+        if self.current.custom is None:
+            self.current.custom = {}
+        return self.inside.open(operation, stage, executor)
+
+    def finish(self, call: Any, error: BaseException | None = None) -> None:
+        """End such a call."""
+        call.recorder.finish(call, error)
+
+    def span(self, name: str, stage: str | None = None) -> Any:
+        """A block to measure."""
+        from flowlab.metrics.spans import Span
+
+        return Span(self, name, stage)
+
+    def told(self, spent: int) -> dict[str, Any] | None:
+        """What the current call reported, and what nested in it."""
+        found = self.current.take(spent)
+        if found is not None and self.inside is not None:
+            from flowlab.metrics.record import as_dict
+
+            found["nested"] = [as_dict(record) for record in self.inside.records]
+            self.inside = None
+        return found
+
     def _stream(self, number: int, elements: Any) -> None:
         self.room = threading.Semaphore(AHEAD)
         self.said = True
@@ -230,10 +266,9 @@ class Worker:
             self.send(frame(YIELD, RESULT_HEAD.pack(number, flags, 0, 0, 0, 0, 0) + data))
 
     def _result(self, number: int, value: Any, started: int, ended: int, spent: int, loading: int) -> None:
-        custom, inner = self.current.custom, self.current.inner_ns
-        told = custom is not None or inner
+        told = self.told(spent)
         try:
-            data, flags = pack((value, custom or {}, spent - inner) if told else value)
+            data, flags = pack((value, told) if told else value)
         except BaseException as error:
             from flowlab.executors.failures import UnportableError
 
@@ -258,7 +293,7 @@ class Worker:
     def _error(self, number: int, error: BaseException, cost: tuple[int, int, int, int]) -> None:
         from flowlab.executors.failures import pack_error
 
-        data = pack_error(error, self.current.custom)
+        data = pack_error(error, self.told(cost[2]))
         self.send(frame(ERROR, RESULT_HEAD.pack(number, 0, *cost, 0) + data))
 
 

@@ -62,6 +62,26 @@ class Call:
         away = sum(self.away) if self.away else 0
         return read_ns + followed + away, read_ns + followed - self.inner_ns
 
+    def take(self, read_ns: int | None) -> dict[str, Any] | None:
+        """Take what was said inside this call, by the names of `Record`, and be as new; None if there was nothing.
+
+        For a driver that uses one Call for many calls, one after the other.
+
+        Args:
+            read_ns: What the clock of the call's own thread said while it ran there; None if it was not read.
+        """
+        if self.custom is None and not self.inner_ns and self.away is None and self.followed is None:
+            return None
+        found: dict[str, Any] = {}
+        if read_ns is not None:
+            found["cpu_ns"], found["cpu_self_ns"] = self.totals(read_ns)
+        if self.custom:
+            found["custom"] = self.custom
+        if self.id:
+            found["id"] = self.id
+        self.id, self.custom, self.inner_ns, self.away, self.followed = 0, None, 0, None, None
+        return found
+
 
 CALL: ContextVar[Call | None] = ContextVar("flowlab_call", default=None)
 

@@ -16,6 +16,8 @@ from flowlab.run.pending import Pending
 from flowlab.run.places import AHEAD, Places
 from flowlab.run.stepping import Cost, said, stepped
 
+_END: Any = object()
+
 
 class Coroutines(Places):
     """Runs what waits on the loop."""
@@ -48,6 +50,7 @@ class Coroutines(Places):
         queue, clock, cpu = self.queue, self.clock, time.thread_time_ns
         cost = Cost()
         frame = cost.frame
+        frame.loop = self.loop
         CALL.set(frame)
         stack = THREAD.calls
         tid = THREAD.tid
@@ -62,7 +65,7 @@ class Coroutines(Places):
                 continue
             call.runner = me
             cost.cpu_ns, cost.steps = 0, 1
-            frame.custom, frame.inner_ns = None, 0
+            frame.recorder = call.context.log.nesting
             error: BaseException | None = None
             result: Any = None
             started = clock()
@@ -73,8 +76,7 @@ class Coroutines(Places):
                 try:
                     asked = body.send(None)
                 finally:
-                    cost.cpu_ns = cpu() - used
-                    stack.remove(frame)
+                    cost.pause(used)
                 self._suspend()
                 try:
                     result = await stepped(body, cost, asked)
@@ -118,7 +120,9 @@ class Coroutines(Places):
 
     async def _coroutine(self, call: Pending) -> tuple[Outcome, BaseException | None]:
         cost = Cost()
-        CALL.set(cost.frame)
+        frame = cost.frame
+        frame.loop, frame.recorder = self.loop, call.context.log.nesting
+        CALL.set(frame)
         operation = call.node.operation
         error: BaseException | None = None
         result: Any = None
@@ -169,11 +173,22 @@ class Coroutines(Places):
             finally:
                 await generator.aclose()
             return
-        for item in generator:
+        while (item := self._step(generator, cost)) is not _END:
             self._element(call, item)
             await asyncio.sleep(0)
             while self.unstarted() >= AHEAD:
                 await self._room()
+
+    def _step(self, generator: Any, cost: Cost) -> Any:
+        """The next element of a plain generator; _END at its end."""
+        THREAD.calls.append(cost.frame)
+        used = time.thread_time_ns()
+        cost.resume()
+        try:
+            return next(generator, _END)
+        finally:
+            cost.pause(used)
+            cost.steps += 1
 
     async def _room(self) -> None:
         future = self.loop.create_future()

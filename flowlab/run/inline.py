@@ -13,6 +13,7 @@ from typing import Any
 from flowlab.errors import FlowlabError
 from flowlab.graph.definition import MISSING
 from flowlab.metrics.active import CALL, THREAD, Call
+from flowlab.metrics.probes import running_loop
 from flowlab.run.attempt import timed_out, wait_s
 from flowlab.run.context import Context
 from flowlab.run.handler import Handler
@@ -53,6 +54,7 @@ class Inline:
     def run(self, context: Context, inputs: Mapping[str, Any]) -> None:
         """Run a context to its end; resources of scope "context" are closed, and cleanup has run."""
         frame = Call(0)
+        frame.recorder, frame.loop = context.log.nesting, running_loop()
         token = CALL.set(frame)
         THREAD.calls.append(frame)
         opened = len(self.open)
@@ -113,7 +115,7 @@ class Inline:
                 if self.interrupts.own(error):
                     raise
                 done = next(at for at, step in enumerate(plan) if step[3] == number)
-                self.hand_over(context, inputs, cells, done, number, started, error)
+                self.hand_over(context, inputs, cells, done, number, started, error, cpu() - used, frame)
                 return
             quick += (number, 0, started, ended, read - used)
             started, used = ended, read
@@ -129,14 +131,14 @@ class Inline:
         number, _, started, ended, spent = quick[-5:]
         del quick[-5:]
         log = context.log
-        name = log.nodes[number].name
+        name = context.prefix + log.nodes[number].name
         log.order.append((started, name))
         extra = said(frame, spent)
         log.rows.append(Row(name, "inline", 1, "ok", None, None, started, ended, spent, None, log.tid, None, extra))
 
     def hand_over(
         self, context: Context, inputs: Mapping[str, Any], cells: list[Any], done: int, number: int, started: int,
-        error: BaseException,
+        error: BaseException, spent: int | None, frame: Call,
     ) -> None:  # fmt: skip
         """Bring the state to where the straight run failed."""
         state, layout = context.state, context.layout
@@ -148,10 +150,10 @@ class Inline:
             for slot in layout.nodes[finished].outs:
                 state.preset(slot, cells[slot])
         node = layout.nodes[number]
-        context.log.order.append((started, node.name))
+        context.log.order.append((started, context.prefix + node.name))
         context.note(
             Row(
-                node.name,
+                context.prefix + node.name,
                 "inline",
                 1,
                 "error",
@@ -159,9 +161,11 @@ class Inline:
                 None,
                 started,
                 self.clock(),
-                None,
+                spent,
                 None,
                 context.log.tid,
+                None,
+                None if spent is None else said(frame, spent),
             )
         )
         state.resume(made | {number})
@@ -194,7 +198,7 @@ class Inline:
             except BaseException as error:
                 if self.interrupts.own(error):
                     raise
-                self._failed(context, node, element, arguments, error, started, cpu() - used, 1)
+                self._failed(context, node, element, arguments, error, started, cpu() - used, frame)
                 continue
             quick += (node.number, element, started, ended, spent)
             if frame.custom is not None or frame.inner_ns:
@@ -317,14 +321,14 @@ class Inline:
         error: BaseException,
         started: int,
         spent: int,
-        attempt: int,
+        frame: Call,
     ) -> None:
-        context.log.order.append((started, node.name))
+        context.log.order.append((started, context.prefix + node.name))
         context.note(
             Row(
-                node.name,
+                context.prefix + node.name,
                 "inline",
-                attempt,
+                1,
                 "error",
                 type(error).__name__,
                 None,
@@ -333,6 +337,8 @@ class Inline:
                 spent,
                 None,
                 context.log.tid,
+                None,
+                said(frame, spent),
             )
         )
         context.fail(node, element, arguments, error)

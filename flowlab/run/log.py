@@ -9,8 +9,14 @@ from typing import Any, NamedTuple
 
 from flowlab.executors.task import transfer
 from flowlab.metrics.record import Record
+from flowlab.run.nesting import Nesting
 
 _WIDTH = 5
+
+
+def host_name() -> str:
+    """This computer's name."""
+    return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
 
 
 class Row(NamedTuple):
@@ -38,10 +44,11 @@ class Log:
         quick: Five ints an attempt that ended well on the caller's thread: node, element, started, ended, CPU.
         rows: All other attempts, as `Row` or a plain tuple of the same: that is forgotten by the garbage collector.
         order: The start and name of each call that is not in `quick`.
+        nesting: Who keeps the spans inside the calls.
         names: The names in start order, if an event loop's driver ran the context: it has no need of `order`.
     """
 
-    __slots__ = ("context", "estimated", "names", "nodes", "order", "quick", "rows", "run", "tid")
+    __slots__ = ("context", "estimated", "names", "nesting", "nodes", "order", "quick", "rows", "run", "tid")
 
     def __init__(self, run: str, context: int | None, nodes: list[Any], tid: int) -> None:
         self.run = run
@@ -53,6 +60,7 @@ class Log:
         self.rows: list[Any] = []
         self.order: list[tuple[int, str]] = []
         self.names: list[str] = []
+        self.nesting = Nesting(run, context)
 
     def quick_rows(self) -> Iterator[tuple[int, int, int, int, int]]:
         """The rows of `quick`."""
@@ -82,18 +90,33 @@ class Log:
     def records(self) -> tuple[Record, ...]:
         """One Record an attempt, in start order."""
         nodes, run, context, tid, pid = self.nodes, self.run, self.context, self.tid, os.getpid()
+        host = host_name()
         found = [
             Record(
-                run=run, operation=nodes[number].name, context=context, executor="inline", pid=pid, tid=tid,
+                run=run, operation=nodes[number].name, context=context, executor="inline", host=host, pid=pid, tid=tid,
                 started_ns=started, ended_ns=ended, run_ns=ended - started, cpu_ns=cpu, cpu_self_ns=cpu,
                 cpu_method="thread_time", cpu_quality="estimated" if self.estimated else "measured",
             )
             for number, _, started, ended, cpu in self.quick_rows()
         ]  # fmt: skip
-        found.extend(self._record(Row(*row)) for row in self.rows)
+        for row in self.rows:
+            self._add(Row(*row), found)
+        found.extend(self.nesting.records())
         found.sort(key=lambda record: record.started_ns or record.submitted_ns or 0)
         first = (context or 0) << 32
-        return tuple(replace(record, id=first + number) for number, record in enumerate(found, 1))
+        return tuple(
+            record if record.id else replace(record, id=first + number) for number, record in enumerate(found, 1)
+        )
+
+    def _add(self, row: Row, found: list[Record]) -> None:
+        """Add the record of an attempt, and those of what nested in it in a worker process."""
+        if row.extra and "nested" in row.extra:
+            extra = dict(row.extra)
+            inside = extra.pop("nested")
+            extra["id"] = self.nesting.next_id()
+            found.extend(self.nesting.adopt(extra["id"], inside))
+            row = row._replace(extra=extra)
+        found.append(self._record(row))
 
     def _record(self, row: Row) -> Record:
         measured = row.cpu_ns is not None
@@ -102,7 +125,7 @@ class Log:
         )
         values: dict[str, Any] = {
             "run": self.run, "operation": row.operation, "context": self.context, "executor": row.executor,
-            "pid": row.pid or os.getpid(), "tid": row.tid, "attempt": row.attempt,
+            "host": host_name(), "pid": row.pid or os.getpid(), "tid": row.tid or self.tid, "attempt": row.attempt,
             "status": row.status, "error_type": row.error_type,
             "stage": row.stage, "submitted_ns": row.submitted_ns, "started_ns": row.started_ns,
             "ended_ns": row.ended_ns,

@@ -68,6 +68,7 @@ class Nested:
             threading.get_native_id(),
             outer.state.locks,
         )
+        context.log.nesting = outer.log.nesting
         context.prefix = f"{outer.prefix}{node.name}/"
         return context, given
 

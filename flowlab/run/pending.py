@@ -56,6 +56,11 @@ class Pending:
         """Whether its context was stopped since."""
         return self.era != self.context.era
 
+    @property
+    def recorder(self) -> Any:
+        """Who keeps the spans inside it."""
+        return self.context.log.nesting
+
     def again(self, now: int) -> Pending:
         """The next attempt."""
         call = Pending(self.context, self.handler, self.node, self.element, self.arguments, self.place, now)

@@ -44,6 +44,7 @@ class Places:
         self.waiting_for_room: list[Any] = []
         self.backlogged = 0
         self.frame = Call(0)
+        self.frame.loop = self.loop
         self.in_body = False
         self.interrupts.in_body = lambda: self.in_body
 
@@ -88,6 +89,7 @@ class Places:
 
     def _inline(self, call: Pending) -> None:
         frame = self.frame
+        frame.recorder = call.context.log.nesting
         started, used = self.clock(), time.thread_time_ns()
         THREAD.calls.append(frame)
         token = CALL.set(frame)

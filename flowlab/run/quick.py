@@ -17,6 +17,7 @@ from flowlab.metrics.active import CALL, THREAD, Call
 from flowlab.run.context import Context
 from flowlab.run.inline import Inline, steps
 from flowlab.run.log import Row
+from flowlab.run.nesting import Nesting
 from flowlab.run.result import Run
 from flowlab.run.session import Prepared
 from flowlab.run.shapes import ROOT
@@ -52,6 +53,9 @@ class Group:
 class QuickRun(Run):
     """A run of a straight item; everything but its values is worked out when asked for."""
 
+    _told: list[tuple[int, dict[str, Any]]] = []  # noqa: RUF012 - never changed: what a call reported is rare
+    _nesting: Any = None
+
     def __init__(
         self, path: Path, cells: list[Any], stamps: list[int], group: Group, quick: Quick, number: int
     ) -> None:
@@ -79,10 +83,21 @@ class QuickRun(Run):
         group, stamps = self._group, self._stamps
         log = context.log
         log.estimated = True
+        told = dict(self._told)
+        if told:
+            log.nesting = self._nesting
         for at, step in enumerate(self._path.steps):
             started, ended = stamps[at], stamps[at + 1]
             cpu = group.cpu_ns * (ended - started) // group.wall_ns if group.wall_ns else 0
-            log.quick += (step[3], 0, started, ended, cpu)
+            if at not in told:
+                log.quick += (step[3], 0, started, ended, cpu)
+                continue
+            inner = -told[at].get("cpu_self_ns", 0)
+            cpu = max(cpu, inner)
+            extra = {**told[at], "cpu_ns": cpu, "cpu_self_ns": cpu - inner, "cpu_quality": "estimated"}
+            name = log.nodes[step[3]].name
+            log.order.append((started, name))
+            log.rows.append(Row(name, "inline", 1, "ok", None, None, started, ended, cpu, None, log.tid, None, extra))
         _keep(context, self._cells)
         super().__init__(context)
 
@@ -108,6 +123,7 @@ class Quick:
         self.paths: dict[Any, Path] = {}
         self.size = 1
         self.frame = Call(0)
+        self.nesting = Nesting(run, 0)
 
     def context(self, path: Path, number: int) -> Context:
         """A full context for an item."""
@@ -119,6 +135,9 @@ class Quick:
         clock, frame = time.perf_counter_ns, self.frame
         group = Group()
         runs: list[Run] = []
+        told: list[tuple[int, dict[str, Any]]] = []
+        frame.recorder = self.nesting
+        self.nesting.context = number
         token = CALL.set(frame)
         THREAD.calls.append(frame)
         used = time.thread_time_ns()
@@ -138,6 +157,8 @@ class Quick:
                             value = function(*[cells[slot] for slot in takes])
                         at = clock()
                         stamps.append(at)
+                        if frame.custom is not None:
+                            told.append((len(stamps) - 2, frame.take(0) or {}))
                         if pick is None:
                             cells[out] = value
                         else:
@@ -150,9 +171,12 @@ class Quick:
                 else:
                     run = QuickRun(path, cells, stamps, group, self, number)
                     runs.append(run)
-                    if frame.custom is not None:
-                        self._custom(run)
+                    if told:
+                        run._told, told = told, []
+                        run._nesting, self.nesting = self.nesting, Nesting(self.run, number + 1)
+                        frame.recorder = self.nesting
                 number += 1
+                self.nesting.context = number
         finally:
             THREAD.calls.remove(frame)
             CALL.reset(token)
@@ -163,19 +187,6 @@ class Quick:
         elif self.size < GROUP and len(items) == self.size:
             self.size *= 2
         return iter(runs)
-
-    def _custom(self, run: Run) -> None:
-        """An operation reported something: it goes to the item's last call."""
-        context = run._context
-        number, _, started, ended, spent = context.log.quick[-5:]
-        del context.log.quick[-5:]
-        name = context.layout.nodes[number].name
-        context.log.order.append((started, name))
-        extra = {"custom": self.frame.custom, "cpu_quality": "estimated"}
-        context.log.rows.append(
-            Row(name, "inline", 1, "ok", None, None, started, ended, spent, None, self.tid, None, extra)
-        )
-        self.frame.custom = None
 
     def _failed(
         self,
@@ -192,6 +203,8 @@ class Quick:
         for at in range(done):
             context.log.quick += (path.steps[at][3], 0, stamps[at], stamps[at + 1], 0)
         frame = Call(0)
-        self.inline.hand_over(context, values, cells, done, path.steps[done][3], stamps[done], error)
+        context.log.nesting, frame.recorder = self.nesting, self.nesting
+        self.nesting = Nesting(self.run, number + 1)
+        self.inline.hand_over(context, values, cells, done, path.steps[done][3], stamps[done], error, None, frame)
         self.inline.go_on(context, frame)
         return context.result()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
-from flowlab.metrics.active import Call
+from flowlab.metrics.active import CALL, THREAD, Call
+from flowlab.metrics.probes import running_loop
 from flowlab.run.attempt import wait_s
 from flowlab.run.context import Context
 from flowlab.run.layout import Node
+from flowlab.run.stepping import Cost
 
 if TYPE_CHECKING:
     from flowlab.run.inline import Inline
@@ -24,16 +27,18 @@ class Reading:
         self.started = started
         self.attempt = 1
         self.count = 0
-        self.cpu_ns = 0
+        self.cost = Cost()
+        self.shown: Call | None = None
 
     def advance(self, inline: Inline, context: Context) -> bool:
         """Take the next element; False at the end."""
         node, operation = self.node, self.node.operation
         handler = context.handlers[node.number]
-        used = inline.cpu()
+        cost = self.cost
+        cost.frame.recorder = context.log.nesting
         error: BaseException | None = None
         try:
-            item = next(self.generator)
+            item = self._next(cost)
             inline.check_time(node, self.started)
             values = handler.one(item)
         except StopIteration:
@@ -44,12 +49,10 @@ class Reading:
             error = raised
             self.generator.close()
         else:
-            self.cpu_ns += inline.cpu() - used
             context.state.emitted(node, self.element, self.count, values)
             self.count += 1
             return True
-        self.cpu_ns += inline.cpu() - used
-        inline.row(context, node, self.started, self.cpu_ns, self.attempt, error, Call(0))
+        inline.row(context, node, self.started, cost.cpu_ns, self.attempt, error, cost.frame)
         if error is None:
             context.state.done(node, self.element, ())
             self._let_go(context)
@@ -62,8 +65,24 @@ class Reading:
         inline.sleep(pause)
         self.attempt += 1
         self.started = inline.clock()
+        self.cost, self.shown = Cost(), None
         self.generator = handler.call(self.arguments)
         return True
+
+    def _next(self, cost: Cost) -> Any:
+        """Run the body to its next yield; spans that are open there pause with it."""
+        outer = CALL.get()
+        CALL.set(self.shown or cost.frame)
+        cost.frame.loop = running_loop()
+        THREAD.calls.append(cost.frame)
+        used = time.thread_time_ns()
+        cost.resume()
+        try:
+            return next(self.generator)
+        finally:
+            cost.pause(used)
+            self.shown = CALL.get()
+            CALL.set(outer)
 
     def _let_go(self, context: Context) -> None:
         if self.node.locks:

@@ -8,31 +8,45 @@ from collections.abc import Generator
 from typing import Any
 
 from flowlab.metrics.active import THREAD, Call
+from flowlab.metrics.probes import Measured, pause_above, resume_all
 
 
 def said(frame: Call, cpu_ns: int) -> dict[str, Any] | None:
     """What a call reported, and its CPU without that of spans inside it; the frame is as new afterwards."""
-    if frame.custom is None and not frame.inner_ns:
-        return None
-    found: dict[str, Any] = {"cpu_self_ns": cpu_ns - frame.inner_ns}
-    if frame.custom is not None:
-        found["custom"] = frame.custom
-    frame.custom, frame.inner_ns = None, 0
-    return found
+    return None if frame.custom is None and not frame.inner_ns else frame.take(cpu_ns)
 
 
 NOTHING: Any = object()
 
 
 class Cost:
-    """What a coroutine cost so far."""
+    """What a coroutine cost so far.
 
-    __slots__ = ("cpu_ns", "frame", "steps")
+    Attributes:
+        inside: The spans inside it that were open when it last suspended.
+    """
+
+    __slots__ = ("cpu_ns", "frame", "inside", "steps")
 
     def __init__(self) -> None:
         self.cpu_ns = 0
         self.steps = 0
         self.frame = Call(0)
+        self.inside: list[Measured] | None = None
+
+    def pause(self, used: int) -> None:
+        """A step that began at this CPU reading ended: the frame leaves the stack, and open spans with it."""
+        calls, frame, read = THREAD.calls, self.frame, time.thread_time_ns()
+        self.cpu_ns += read - used
+        if calls[-1] is not frame:
+            self.inside = pause_above(frame, read)
+        calls.pop()
+
+    def resume(self) -> None:
+        """Resume the spans that were open at the end of the last step."""
+        if self.inside:
+            resume_all(self.inside)
+            self.inside = None
 
 
 @types.coroutine
@@ -57,6 +71,8 @@ def stepped(coroutine: Any, cost: Cost, asked: Any = NOTHING) -> Generator[Any, 
     while True:
         calls.append(frame)
         used = clock()
+        if cost.inside:
+            cost.resume()
         try:
             if error is None:
                 asked = send(value)
@@ -66,9 +82,8 @@ def stepped(coroutine: Any, cost: Cost, asked: Any = NOTHING) -> Generator[Any, 
         except StopIteration as stop:
             return stop.value
         finally:
-            cost.cpu_ns += clock() - used
+            cost.pause(used)
             cost.steps += 1
-            calls.remove(frame)
         try:
             value = yield asked
         except BaseException as raised:
