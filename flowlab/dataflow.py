@@ -72,7 +72,7 @@ class DataFlow:
 
     def run(
         self, inputs: Inputs | None = None, outputs: Iterable[str] | None = None, *, executor: str | None = None,
-        workers: int | None = None, strict: bool = True,
+        workers: int | None = None, strict: bool = True, records: bool = True,
     ) -> Run:  # fmt: skip
         """Run once and return what came out; works in scripts and notebooks alike.
 
@@ -83,6 +83,7 @@ class DataFlow:
                 there are no coroutines, else in threads.
             workers: How many threads and processes there are at most.
             strict: Raise if a wanted output is missing.
+            records: Keep a record of every call; without, a run costs less and has no times to show.
 
         Raises:
             FlowError: A name or value does not fit the flow.
@@ -90,20 +91,20 @@ class DataFlow:
         """
         from flowlab.run.session import run
 
-        return run(self, inputs, outputs, _settings(executor, workers, strict))
+        return run(self, inputs, outputs, _settings(executor, workers, strict, records))
 
     async def run_async(
         self, inputs: Inputs | None = None, outputs: Iterable[str] | None = None, *, executor: str | None = None,
-        workers: int | None = None, strict: bool = True,
+        workers: int | None = None, strict: bool = True, records: bool = True,
     ) -> Run:  # fmt: skip
         """Run once on the running event loop; as `run`."""
         from flowlab.run.session import run_async
 
-        return await run_async(self, inputs, outputs, _settings(executor, workers, strict))
+        return await run_async(self, inputs, outputs, _settings(executor, workers, strict, records))
 
     def map(
         self, items: Iterable[Inputs], outputs: Iterable[str] | None = None, *, executor: str | None = None,
-        workers: int | None = None, strict: bool = True,
+        workers: int | None = None, strict: bool = True, records: bool = True,
     ) -> list[Run]:  # fmt: skip
         """Run once for each item and return the runs in order; resources of scope "run" are shared.
 
@@ -112,11 +113,11 @@ class DataFlow:
         """
         from flowlab.run.session import run_map
 
-        return run_map(self, items, outputs, _settings(executor, workers, strict))
+        return run_map(self, items, outputs, _settings(executor, workers, strict, records))
 
     def stream(
         self, source: Any, outputs: Iterable[str] | None = None, *, limit: int = 64, ordered: bool = True,
-        executor: str | None = None, workers: int | None = None, strict: bool = True,
+        executor: str | None = None, workers: int | None = None, strict: bool = True, records: bool = True,
     ) -> AsyncIterator[Run]:  # fmt: skip
         """Run once for each item of an endless source, at most `limit` at a time, and yield the runs.
 
@@ -127,16 +128,16 @@ class DataFlow:
         """
         from flowlab.run.streams import stream
 
-        return stream(self, source, outputs, limit, ordered, _settings(executor, workers, strict))
+        return stream(self, source, outputs, limit, ordered, _settings(executor, workers, strict, records))
 
     def start(
         self, inputs: Inputs | None = None, outputs: Iterable[str] | None = None, *, executor: str | None = None,
-        workers: int | None = None, strict: bool = True,
+        workers: int | None = None, strict: bool = True, records: bool = True,
     ) -> Started:  # fmt: skip
         """Start a run that takes late inputs: `with flow.start(inputs) as run: run.add(name, value)`."""
         from flowlab.run.late import Started
 
-        return Started(self, inputs, outputs, _settings(executor, workers, strict))
+        return Started(self, inputs, outputs, _settings(executor, workers, strict, records))
 
     # other flows
 
@@ -229,7 +230,7 @@ class DataFlow:
         return {"text/plain": repr(self), "text/html": self.svg(), "text/vnd.mermaid": self.mermaid()}
 
 
-def _settings(executor: str | None, workers: int | None, strict: bool) -> Any:
+def _settings(executor: str | None, workers: int | None, strict: bool, records: bool) -> Any:
     from flowlab.run.session import Settings
 
     if executor is not None and executor not in PLACES:
@@ -238,7 +239,7 @@ def _settings(executor: str | None, workers: int | None, strict: bool) -> Any:
         raise FlowError(f"executor is one of {', '.join(PLACES)}, not {executor!r}{nearest(str(executor), PLACES)}")
     if workers is not None and workers < 1:
         raise FlowError("workers is at least 1, or None for as many as this machine has cores")
-    return Settings(executor, workers, strict)
+    return Settings(executor, workers, strict, records)
 
 
 def _as_operation(flow: str, item: Any) -> Operation:

@@ -56,11 +56,12 @@ class Context:
         number: int | None,
         tid: int,
         locks: Locks | None = None,
+        keep: bool = True,
     ) -> None:
         self.layout = layout
         self.handlers = handlers
         self.state = State(layout, locks)
-        self.log = Log(run, number, layout.nodes, tid)
+        self.log = Log(run, number, layout.nodes, tid, keep)
         self.errors: list[CallError] = []
         self.dead: list[DeadLetter] = []
         self.prefix = ""
@@ -79,7 +80,8 @@ class Context:
 
     def note(self, row: Row) -> None:
         """Keep what an attempt cost."""
-        self.log.rows.append(row)
+        if self.log.keep:
+            self.log.rows.append(row)
 
     def result(self) -> Run:
         """What came out."""

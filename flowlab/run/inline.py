@@ -61,7 +61,10 @@ class Inline:
         try:
             try:
                 if context.layout.straight and not context.log.quick:
-                    self.straight(context, inputs, frame)
+                    if context.log.keep:
+                        self.straight(context, inputs, frame)
+                    else:
+                        self.bare(context, inputs, frame)
                 else:
                     context.state.begin(inputs)
                 self._finish(context, frame)
@@ -126,6 +129,34 @@ class Inline:
             if slot.kept:
                 state.cells[slot.number][ROOT] = cells[slot.number]
 
+    def bare(self, context: Context, inputs: Mapping[str, Any], frame: Call) -> None:
+        """The same without clocks, for a run without records."""
+        layout, names = context.layout, context.log.names
+        cells: list[Any] = [None] * len(layout.slots)
+        for name, value in inputs.items():
+            cells[layout.slot_of[name]] = value
+        plan = steps(layout)
+        done = 0
+        try:
+            for function, takes, out, _, pick in plan:
+                value = function(cells[takes]) if type(takes) is int else function(*[cells[slot] for slot in takes])
+                if pick is None:
+                    cells[out] = value
+                else:
+                    for slot, part in zip(out, pick(value), strict=True):
+                        cells[slot] = part
+                done += 1
+        except BaseException as error:
+            if self.interrupts.own(error):
+                raise
+            names += [context.prefix + layout.nodes[step[3]].name for step in plan[:done]]
+            self.hand_over(context, inputs, cells, done, plan[done][3], 0, error, None, frame)
+            return
+        names += [context.prefix + layout.nodes[step[3]].name for step in plan]
+        for slot in layout.slots:
+            if slot.kept:
+                context.state.cells[slot.number][ROOT] = cells[slot.number]
+
     def _slow(self, context: Context, frame: Call, quick: list[int]) -> None:
         """Move the last call to the rows: it reported something."""
         number, _, started, ended, spent = quick[-5:]
@@ -150,7 +181,7 @@ class Inline:
             for slot in layout.nodes[finished].outs:
                 state.preset(slot, cells[slot])
         node = layout.nodes[number]
-        context.log.order.append((started, context.prefix + node.name))
+        context.log.began(started, context.prefix + node.name)
         context.note(
             Row(
                 context.prefix + node.name,
@@ -177,7 +208,10 @@ class Inline:
         state = context.state
         ready, handlers = state.ready, context.handlers
         generators: list[Reading] = []
-        clock, cpu, quick = self.clock, self.cpu, context.log.quick
+        clock, cpu, log = self.clock, self.cpu, context.log
+        quick, keep = log.quick, log.keep
+        if not keep:
+            clock = cpu = int
         while ready or generators:
             if not ready:
                 if not generators[-1].advance(self, context):
@@ -200,7 +234,11 @@ class Inline:
                     raise
                 self._failed(context, node, element, arguments, error, started, cpu() - used, frame)
                 continue
-            quick += (node.number, element, started, ended, spent)
+            if keep:
+                quick += (node.number, element, started, ended, spent)
+            else:
+                log.names.append(context.prefix + handler.name)
+                frame.custom = None
             if frame.custom is not None or frame.inner_ns:
                 self._slow(context, frame, quick)
             try:
@@ -244,7 +282,7 @@ class Inline:
         while True:
             started, used = self.clock(), self.cpu()
             if not noted:
-                context.log.order.append((started, context.prefix + node.name))
+                context.log.began(started, context.prefix + node.name)
                 noted = True
             try:
                 result = handler.call(arguments)
@@ -323,7 +361,7 @@ class Inline:
         spent: int,
         frame: Call,
     ) -> None:
-        context.log.order.append((started, context.prefix + node.name))
+        context.log.began(started, context.prefix + node.name)
         context.note(
             Row(
                 context.prefix + node.name,

@@ -135,7 +135,9 @@ class Started:
         prepared, settings = self._prepared, self._settings
         driver = self._driver = Loop(prepared.place(settings), settings.workers, Interrupts())
         tid = threading.get_native_id()
-        context = self._context = Context(prepared.layout, prepared.handlers, run_name(), None, tid, driver.locks)
+        context = self._context = Context(
+            prepared.layout, prepared.handlers, run_name(), None, tid, driver.locks, settings.records
+        )
         context.late = list(self._late)
         context.late = [name for name in context.late if name in prepared.layout.slot_of]
         context.waits = True

@@ -41,6 +41,7 @@ class Log:
     """The attempts of one context's calls.
 
     Attributes:
+        keep: Records are wanted; if not, only `names` are kept.
         quick: Five ints an attempt that ended well on the caller's thread: node, element, started, ended, CPU.
         rows: All other attempts, as `Row` or a plain tuple of the same: that is forgotten by the garbage collector.
         order: The start and name of each call that is not in `quick`.
@@ -48,9 +49,10 @@ class Log:
         names: The names in start order, if an event loop's driver ran the context: it has no need of `order`.
     """
 
-    __slots__ = ("context", "estimated", "names", "nesting", "nodes", "order", "quick", "rows", "run", "tid")
+    __slots__ = ("context", "estimated", "keep", "names", "nesting", "nodes", "order", "quick", "rows", "run", "tid")
 
-    def __init__(self, run: str, context: int | None, nodes: list[Any], tid: int) -> None:
+    def __init__(self, run: str, context: int | None, nodes: list[Any], tid: int, keep: bool = True) -> None:
+        self.keep = keep
         self.run = run
         self.context = context
         self.nodes = nodes
@@ -60,7 +62,7 @@ class Log:
         self.rows: list[Any] = []
         self.order: list[tuple[int, str]] = []
         self.names: list[str] = []
-        self.nesting = Nesting(run, context)
+        self.nesting = Nesting(run, context) if keep else None
 
     def quick_rows(self) -> Iterator[tuple[int, int, int, int, int]]:
         """The rows of `quick`."""
@@ -77,6 +79,13 @@ class Log:
         self.order.extend(other.order)
         self.rows.extend(other.rows)
 
+    def began(self, started: int, name: str) -> None:
+        """Note that a call began, on the caller's thread."""
+        if self.keep:
+            self.order.append((started, name))
+        else:
+            self.names.append(name)
+
     def calls(self) -> tuple[str, ...]:
         """The names of the operations whose bodies ran, in start order, retries once."""
         if self.names:
@@ -88,7 +97,9 @@ class Log:
         return tuple(name for _, name in sorted(quick + self.order, key=lambda entry: entry[0]))
 
     def records(self) -> tuple[Record, ...]:
-        """One Record an attempt, in start order."""
+        """One Record an attempt, in start order; none if they were not wanted."""
+        if self.nesting is None:
+            return ()
         nodes, run, context, tid, pid = self.nodes, self.run, self.context, self.tid, os.getpid()
         host = host_name()
         found = [
@@ -110,7 +121,7 @@ class Log:
 
     def _add(self, row: Row, found: list[Record]) -> None:
         """Add the record of an attempt, and those of what nested in it in a worker process."""
-        if row.extra and "nested" in row.extra:
+        if row.extra and "nested" in row.extra and self.nesting is not None:
             extra = dict(row.extra)
             inside = extra.pop("nested")
             extra["id"] = self.nesting.next_id()

@@ -223,6 +223,8 @@ class Loop(Holding):
         if error is not None:
             status = "timeout" if isinstance(error, TimeoutError) else "error"
         stage = call.node.operation.stage
+        if not call.context.log.keep:
+            return
         _, _, _, started, ended, cpu, pid, tid, extra = outcome
         call.context.log.rows.append(
             Row(
@@ -239,10 +241,11 @@ class Loop(Holding):
             self._after(call, outcome, None)
             return
         _, _, result, started, ended, cpu, pid, tid, extra = outcome
-        context.log.rows.append(
-            (context.prefix + handler.name if context.prefix else handler.name, call.place, call.attempt, "ok", None,
-             call.submitted_ns, started, ended, cpu, pid, tid, None, extra)
-        )  # fmt: skip
+        if context.log.keep:
+            context.log.rows.append(
+                (context.prefix + handler.name if context.prefix else handler.name, call.place, call.attempt, "ok",
+                 None, call.submitted_ns, started, ended, cpu, pid, tid, None, extra)
+            )  # fmt: skip
         context.calls.discard(call)
         try:
             context.state.done(call.node, call.element, (result,))

@@ -67,6 +67,7 @@ class Nested:
             outer.log.context,
             threading.get_native_id(),
             outer.state.locks,
+            outer.log.keep,
         )
         context.log.nesting = outer.log.nesting
         context.prefix = f"{outer.prefix}{node.name}/"

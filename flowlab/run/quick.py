@@ -83,6 +83,11 @@ class QuickRun(Run):
         group, stamps = self._group, self._stamps
         log = context.log
         log.estimated = True
+        if not log.keep:
+            log.names = [log.nodes[step[3]].name for step in self._path.steps]
+            _keep(context, self._cells)
+            super().__init__(context)
+            return
         told = dict(self._told)
         if told:
             log.nesting = self._nesting
@@ -114,9 +119,11 @@ class Quick:
     Args:
         run: The run's name.
         inline: Runs what fails, or cannot go straight.
+        keep: Records are wanted.
     """
 
-    def __init__(self, run: str, inline: Inline) -> None:
+    def __init__(self, run: str, inline: Inline, keep: bool = True) -> None:
+        self.keep = keep
         self.run = run
         self.inline = inline
         self.tid = threading.get_native_id()
@@ -128,7 +135,7 @@ class Quick:
     def context(self, path: Path, number: int) -> Context:
         """A full context for an item."""
         prepared = path.prepared
-        return Context(prepared.layout, prepared.handlers, self.run, number, self.tid, self.inline.locks)
+        return Context(prepared.layout, prepared.handlers, self.run, number, self.tid, self.inline.locks, self.keep)
 
     def through(self, items: list[tuple[Path, Mapping[str, Any]]], number: int) -> Iterator[Run]:
         """Take a group of items through and give their runs."""
@@ -136,7 +143,7 @@ class Quick:
         group = Group()
         runs: list[Run] = []
         told: list[tuple[int, dict[str, Any]]] = []
-        frame.recorder = self.nesting
+        frame.recorder = self.nesting if self.keep else None
         self.nesting.context = number
         token = CALL.set(frame)
         THREAD.calls.append(frame)
@@ -174,7 +181,7 @@ class Quick:
                     if told:
                         run._told, told = told, []
                         run._nesting, self.nesting = self.nesting, Nesting(self.run, number + 1)
-                        frame.recorder = self.nesting
+                        frame.recorder = self.nesting if self.keep else None
                 number += 1
                 self.nesting.context = number
         finally:
@@ -200,10 +207,12 @@ class Quick:
         """Let a full context go on where an item failed."""
         context = self.context(path, number)
         done = min(len(stamps) - 1, len(path.steps) - 1)
-        for at in range(done):
+        if not self.keep:
+            context.log.names += [path.prepared.layout.nodes[step[3]].name for step in path.steps[:done]]
+        for at in range(done if self.keep else 0):
             context.log.quick += (path.steps[at][3], 0, stamps[at], stamps[at + 1], 0)
         frame = Call(0)
-        context.log.nesting, frame.recorder = self.nesting, self.nesting
+        context.log.nesting = frame.recorder = self.nesting if self.keep else None
         self.nesting = Nesting(self.run, number + 1)
         self.inline.hand_over(context, values, cells, done, path.steps[done][3], stamps[done], error, None, frame)
         self.inline.go_on(context, frame)

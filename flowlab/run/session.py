@@ -20,11 +20,12 @@ from flowlab.run.wiring import layout
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How to run: where, with how many workers, and whether a missing output is an error."""
+    """How to run: where, with how many workers, whether a missing output is an error, whether records are kept."""
 
     executor: str | None = None
     workers: int | None = None
     strict: bool = True
+    records: bool = True
 
 
 class Prepared:
@@ -162,7 +163,15 @@ def _run_inline(prepared: Prepared, values: Mapping[str, Any], outputs: Any, set
 
     with interrupts() as watch:
         inline = Inline(interrupts=watch)
-        context = Context(prepared.layout, prepared.handlers, run_name(), None, threading.get_native_id(), inline.locks)
+        context = Context(
+            prepared.layout,
+            prepared.handlers,
+            run_name(),
+            None,
+            threading.get_native_id(),
+            inline.locks,
+            settings.records,
+        )
         try:
             inline.run(context, values)
         finally:
@@ -179,7 +188,7 @@ def _map_inline(todo: list[tuple[Prepared, Any]], outputs: Any, settings: Settin
         inline = Inline(interrupts=watch)
         try:
             for number, (prepared, values) in enumerate(todo):
-                context = Context(prepared.layout, prepared.handlers, name, number, tid, inline.locks)
+                context = Context(prepared.layout, prepared.handlers, name, number, tid, inline.locks, settings.records)
                 contexts.append(context)
                 inline.run(context, values)
         finally:
@@ -209,7 +218,9 @@ async def _run_loop(
     from flowlab.run.loop import Loop
 
     driver = Loop(prepared.place(settings), settings.workers, watch)
-    context = Context(prepared.layout, prepared.handlers, run_name(), None, threading.get_native_id(), driver.locks)
+    context = Context(
+        prepared.layout, prepared.handlers, run_name(), None, threading.get_native_id(), driver.locks, settings.records
+    )
     try:
         await driver.run(context, values)
     finally:
@@ -229,7 +240,7 @@ async def _map_loop(
     driver.expected = len(todo)
     name, tid = run_name(), threading.get_native_id()
     contexts = [
-        Context(prepared.layout, prepared.handlers, name, number, tid, driver.locks)
+        Context(prepared.layout, prepared.handlers, name, number, tid, driver.locks, settings.records)
         for number, (prepared, _) in enumerate(todo)
     ]
     try:

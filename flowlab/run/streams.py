@@ -90,7 +90,7 @@ class Here:
         self.settings = settings
         self.count = 0
         self.inline = Inline()
-        self.quick = Quick(run_name(), self.inline)
+        self.quick = Quick(run_name(), self.inline, settings.records)
         self.other: tuple[Prepared, Any] | None = None
         self.unwatched = active.recorder() is None
 
@@ -127,7 +127,15 @@ class Here:
         assert self.other is not None
         (prepared, values), self.other = self.other, None
         quick = self.quick
-        context = Context(prepared.layout, prepared.handlers, quick.run, self.count, quick.tid, self.inline.locks)
+        context = Context(
+            prepared.layout,
+            prepared.handlers,
+            quick.run,
+            self.count,
+            quick.tid,
+            self.inline.locks,
+            self.settings.records,
+        )
         self.count += 1
         self.inline.run(context, values)
         return context.result()
@@ -169,7 +177,13 @@ class Stream:
         driver = self.driver
         assert driver is not None
         context = Context(
-            prepared.layout, prepared.handlers, self.name, number, threading.get_native_id(), driver.locks
+            prepared.layout,
+            prepared.handlers,
+            self.name,
+            number,
+            threading.get_native_id(),
+            driver.locks,
+            self.settings.records,
         )
         await driver.run(context, values)
         if number == 0:
