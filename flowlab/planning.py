@@ -110,7 +110,7 @@ class _Search:
                 for parameter, taken, default in zip(
                     operation.parameters, operation.takes, operation.defaults, strict=True
                 )
-                if default is MISSING and (taken not in self.defaults or parameter in operation.collect)
+                if default is MISSING and taken not in self.defaults
             }
             found.update(operation.when)
             self.needs[operation.name] = found

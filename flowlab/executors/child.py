@@ -20,7 +20,7 @@ _IDLE: list[Child] = []
 _LOCK = threading.Lock()
 _FOLDER = Path(__file__).resolve().parents[1]
 _START = (
-    "import sys; sys.path[:] = {path!r}; "
+    "import sys, _signal; _signal.signal(_signal.SIGINT, _signal.SIG_IGN); sys.path[:] = {path!r}; "
     "from importlib.util import module_from_spec, spec_from_file_location as spec; "
     "found = spec('flowlab', {init!r}, submodule_search_locations=[{folder!r}]); "
     "sys.modules['flowlab'] = module_from_spec(found); "

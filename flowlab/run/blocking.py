@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
-from flowlab.run.interrupt import Interrupts, interrupts
+from flowlab.executors import close
+from flowlab.run.interrupt import Interrupts, interrupts, raise_in
 
+PATIENCE_S = 0.8
+"""How long an interrupted caller waits for cleanup; what goes on after that does so without it."""
 Start = Callable[[Interrupts], Coroutine[Any, Any, Any]]
 
 
@@ -46,6 +50,7 @@ def _here(start: Start) -> Any:
             return runner.run(begin())
         except asyncio.CancelledError:
             if watch.hit:
+                close()
                 raise KeyboardInterrupt from None
             raise
 
@@ -56,13 +61,18 @@ def _elsewhere(start: Start) -> Any:
     import contextvars
 
     outcome: list[tuple[bool, Any]] = []
-    started = threading.Event()
+    started, ended = threading.Event(), threading.Event()
     handle: list[Any] = []
+    watch = Interrupts()
+    watch.known = True
 
     async def main() -> Any:
-        handle.extend((asyncio.get_running_loop(), asyncio.current_task()))
+        task = asyncio.current_task()
+        assert task is not None
+        handle.extend((asyncio.get_running_loop(), task))
+        watch.stop = task.cancel
         started.set()
-        return await start(Interrupts())
+        return await start(watch)
 
     def work() -> None:
         try:
@@ -71,17 +81,22 @@ def _elsewhere(start: Start) -> Any:
             outcome.append((False, error))
         finally:
             started.set()
+            ended.set()
 
     scope = contextvars.copy_context()
     thread = threading.Thread(target=scope.run, args=(work,), name="flowlab-run", daemon=True)
     thread.start()
     try:
-        thread.join()
+        ended.wait()  # not `join`: a join that is interrupted forgets that its thread lives
     except BaseException:
+        watch.hit = True
         started.wait()
-        if handle and thread.is_alive():
+        with suppress(RuntimeError):  # the loop has closed: the run has ended by itself
             handle[0].call_soon_threadsafe(handle[1].cancel)
-        thread.join(1.0)
+        if watch.in_body():
+            raise_in(thread)
+        ended.wait(PATIENCE_S)
+        close()
         raise
     good, value = outcome[0]
     if not good:

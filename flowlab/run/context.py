@@ -90,7 +90,9 @@ class Context:
                 self.errors.append(CallError(self.prefix + problem.operation, problem.error))
         self.state.problems.clear()
         self.errors.sort(key=lambda entry: entry.operation)
-        return Run(self)
+        run = Run(self)
+        self.state.forget()
+        return run
 
 
 def parameters(node: Node, arguments: tuple[Any, ...]) -> Mapping[str, Any]:

@@ -181,24 +181,7 @@ class Inline:
             for slot in layout.nodes[finished].outs:
                 state.preset(slot, cells[slot])
         node = layout.nodes[number]
-        context.log.began(started, context.prefix + node.name)
-        context.note(
-            Row(
-                context.prefix + node.name,
-                "inline",
-                1,
-                "error",
-                type(error).__name__,
-                None,
-                started,
-                self.clock(),
-                spent,
-                None,
-                context.log.tid,
-                None,
-                None if spent is None else said(frame, spent),
-            )
-        )
+        self._error_row(context, node, error, started, spent, frame)
         state.resume(made | {number})
         arguments = tuple(cells[take.slot] for take in node.takes)
         context.fail(node, ROOT, arguments, error)
@@ -334,21 +317,10 @@ class Inline:
         extra = said(frame, spent)
         context.note(
             Row(
-                context.prefix + node.name,
-                "inline",
-                attempt,
-                status,
-                kind,
-                None,
-                started,
-                self.clock(),
-                spent,
-                None,
-                context.log.tid,
-                _stage(node),
-                extra,
+                context.prefix + node.name, "inline", attempt, status, kind, None, started, self.clock(), spent, None,
+                context.log.tid, _stage(node), extra,
             )
-        )
+        )  # fmt: skip
 
     def _failed(
         self,
@@ -361,25 +333,17 @@ class Inline:
         spent: int,
         frame: Call,
     ) -> None:
-        context.log.began(started, context.prefix + node.name)
-        context.note(
-            Row(
-                context.prefix + node.name,
-                "inline",
-                1,
-                "error",
-                type(error).__name__,
-                None,
-                started,
-                self.clock(),
-                spent,
-                None,
-                context.log.tid,
-                None,
-                said(frame, spent),
-            )
-        )
+        self._error_row(context, node, error, started, spent, frame)
         context.fail(node, element, arguments, error)
+
+    def _error_row(
+        self, context: Context, node: Node, error: BaseException, started: int, spent: int | None, frame: Call
+    ) -> None:
+        name, log = context.prefix + node.name, context.log
+        log.began(started, name)
+        extra = None if spent is None else said(frame, spent)
+        ended, kind = self.clock(), type(error).__name__
+        context.note(Row(name, "inline", 1, "error", kind, None, started, ended, spent, None, log.tid, None, extra))
 
     def _open(self, context: Context, node: Node, generator: Any) -> Any:
         value = next(generator, MISSING)

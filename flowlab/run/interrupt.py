@@ -40,6 +40,14 @@ class Interrupts:
         raise KeyboardInterrupt
 
 
+def raise_in(thread: threading.Thread) -> None:
+    """Raise KeyboardInterrupt in Python code that runs on another thread; a call into C ends first."""
+    import ctypes
+
+    if thread.ident is not None and hasattr(ctypes, "pythonapi"):
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt))
+
+
 @contextmanager
 def interrupts() -> Iterator[Interrupts]:
     """Watch for the user's interrupt while the block runs, where that is possible: on the main thread."""

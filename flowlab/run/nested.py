@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flowlab.errors import FlowError, RunError
@@ -84,6 +84,8 @@ class Nested:
         run = context.result()
         outer.errors.extend(context.errors)
         outer.dead.extend(context.dead)
+        losses = (replace(loss, operation=context.prefix + loss.operation) for loss in context.state.losses)
+        outer.state.losses.extend(losses)
         outer.log.take(context.log, context.prefix)
         check(run, True)
         return tuple(run[name] for name in self.outputs)

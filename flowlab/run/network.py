@@ -35,6 +35,15 @@ class Network:
     def _attempt(self, node: Node, element: int) -> None:
         raise NotImplementedError
 
+    def forget(self) -> None:
+        """Let go of the values that nobody asked for; why others are missing stays known."""
+        for slot in self.slots:
+            if not slot.kept:
+                cells = self.cells[slot.number]
+                for element in [at for at, value in cells.items() if type(value) is not Lost]:
+                    del cells[element]
+        self.keys.clear()
+
     def _find(self, number: int, value: Any, maker: int, element: int, place: int) -> None:
         """A value of a definition with an axis of its own: a new element, unless it is unique and known."""
         slot = self.slots[number]

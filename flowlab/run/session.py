@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flowlab.errors import FlowError, RunError
+from flowlab.graph.definition import MISSING
 from flowlab.metrics import active
 from flowlab.planning import explain_unreachable
 from flowlab.run.blocking import blocking
@@ -31,10 +32,11 @@ class Settings:
 class Prepared:
     """A flow's layout for certain names, and how its nodes are called; kept with the flow."""
 
-    __slots__ = ("handlers", "has_coroutines", "layout", "placed")
+    __slots__ = ("defaults", "handlers", "has_coroutines", "layout", "placed")
 
-    def __init__(self, made: Layout) -> None:
+    def __init__(self, made: Layout, defaults: Mapping[str, Any]) -> None:
         self.layout = made
+        self.defaults = defaults
         self.handlers = make_handlers(made)
         operations = [node.operation for node in made.nodes]
         inner = [operation.inner for operation in operations if operation.inner is not None]
@@ -67,14 +69,25 @@ def prepare(flow: Any, inputs: Mapping[str, Any], outputs: Iterable[str] | None)
     found: Prepared | None = flow._layouts.get(key)
     if found is None:
         given, wanted = flow._names(inputs, outputs)
+        defaults = default_lists(flow.graph, given)
+        given = (*given, *defaults)
         made = layout(flow.graph, given, wanted)
         if made.plan.unreachable:
             reasons = "; ".join(explain_unreachable(flow.graph, name, given) for name in made.plan.unreachable)
             raise RunError(f"flow {flow.name!r}: {reasons}")
         if len(flow._layouts) >= 32:
             flow._layouts.pop(next(iter(flow._layouts)))
-        found = flow._layouts[key] = Prepared(made)
+        found = flow._layouts[key] = Prepared(made, defaults)
     return found
+
+
+def default_lists(graph: Any, given: Iterable[str]) -> dict[str, Any]:
+    """The defaults of lists that nothing makes and nobody gave: they are as if given."""
+    return {
+        name: definition.default
+        for name, definition in graph.definitions.items()
+        if definition.many and definition.default is not MISSING and name not in given and not graph.makers.get(name)
+    }
 
 
 def given_values(prepared: Prepared, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,9 +98,9 @@ def given_values(prepared: Prepared, inputs: Mapping[str, Any]) -> dict[str, Any
     """
     slots = prepared.layout.slots
     slot_of = prepared.layout.slot_of
-    found = dict(inputs)
+    found = {**prepared.defaults, **inputs}
     checked = False
-    for name, value in inputs.items():
+    for name, value in found.items():
         slot = slots[slot_of[name]]
         checked = checked or slot.definition.check is not None
         if slot.order:

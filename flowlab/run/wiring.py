@@ -3,7 +3,7 @@ concerns."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flowlab.errors import FlowError
@@ -204,6 +204,8 @@ class _Builder:
             idle = (node.name, parameter) in self.plan.idle
             if idle or (taken not in self.makers and taken not in self.plan.given) or taken not in self.order:
                 fallback = self.graph.definitions[taken].default
+                if parameter in operation.collect and fallback is not MISSING:
+                    fallback = default_list(fallback)
                 constants.append((position, default if fallback is MISSING else fallback))
                 continue
             slot = self._slot(taken)
@@ -244,6 +246,9 @@ class _Builder:
             slot = made.slots[made.slot_of[name]] if name in made.slot_of else None
             if slot is None or slot.own >= 0 or slot.definition.combine is not None:
                 continue
+            for other in others:
+                if other in made.node_of and slot.number not in made.nodes[made.node_of[other]].outs:
+                    self._unequal(name, self.makers.get(name, ()), other)
             slot.others = tuple(
                 made.node_of[other] for other in others
                 if other in made.node_of and slot.number in made.nodes[made.node_of[other]].outs
@@ -255,6 +260,13 @@ class _Builder:
                 slot.combines = tuple(fit)
                 slot.contested = bool(fit)
         made.choosing = any(slot.contested for slot in made.slots)
+
+    def _unequal(self, name: str, chosen: tuple[str, ...], other: str) -> None:
+        first = chosen[0] if chosen else other
+        raise FlowError(
+            f"operations {first!r} and {other!r} both make {name!r}, but over different lists: one cannot stand in for "
+            f"the other, so let them make definitions of their own"
+        )
 
     def _wire(self) -> None:
         made = self.made
@@ -318,6 +330,13 @@ class _Builder:
                 if len(users[take.slot]) == 1 and take.path is None and not take.collected and not take.condition
                 and not node.product and not made.slots[take.slot].kept and made.slots[take.slot].shape != ROOT
             )  # fmt: skip
+
+
+def default_list(value: Any) -> list[Any]:
+    """A definition's default as the list a collect gets: a list of values as it is, one value as the only one."""
+    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
+        return [value]
+    return list(value)
 
 
 def plain(node: Node) -> bool:

@@ -1,0 +1,119 @@
+"""Defaults of lists, makers that cannot stand in for each other, what is freed, what sub-flows lose."""
+
+import gc
+import weakref
+
+import pytest
+
+from flowlab.dataflow import DataFlow
+from flowlab.errors import FlowError
+from flowlab.graph import Definition, operation
+
+every = pytest.mark.parametrize("executor", ["inline", "asyncio", "threads", "processes"])
+here = pytest.mark.parametrize("executor", ["inline", "asyncio", "threads"])
+
+
+@pytest.mark.parametrize("expand", [False, True])
+def test_makers_over_different_lists_are_an_error_that_names_both(expand):
+    one = operation(name="one", outputs="a", weight=2)(lambda k: k)
+    many = operation(name="many", outputs="a", expand=expand)(lambda x: [x])
+    flow = DataFlow(one, many, operation(outputs="b")(lambda a: a), definitions=[Definition("x", many=not expand)])
+    with pytest.raises(FlowError, match=r"'many' and 'one' both make 'a'"):
+        flow.run({"x": [1, 2], "k": 9}, ["b"])
+    assert flow.run({"k": 9}, ["b"])["b"] == 9
+
+
+@every
+def test_the_default_of_a_many_is_collected_and_goes_element_by_element(executor):
+    lists = [Definition("x", many=True, default=[1, 2, 3])]
+    collected = DataFlow(operation(outputs="s", collect="x")(lambda x: sum(x)), definitions=lists)
+    each = DataFlow(
+        operation(outputs="y")(lambda x: 10 * x), operation(outputs="s", collect="y")(lambda y: y), definitions=lists
+    )
+    for flow, default, given in ((collected, 6, 4), (each, [10, 20, 30], [40])):
+        assert flow.run({}, ["s"], executor=executor)["s"] == default
+        assert flow.run({"x": [4]}, ["s"], executor=executor)["s"] == given
+        assert [run["s"] for run in flow.map([{}, {"x": [4]}], ["s"], executor=executor)] == [default, given]
+
+
+@every
+def test_a_default_is_the_only_value_of_a_list_that_nothing_makes(executor):
+    flow = DataFlow(
+        operation(outputs="row")(lambda link: link),
+        operation(outputs="s", collect="row")(lambda row: row),
+        definitions=[Definition("row", default=-1)],
+    )
+    assert flow.run({}, ["s"], executor=executor)["s"] == [-1]
+    assert flow.run({"link": 2}, ["s"], executor=executor)["s"] == [2]
+
+
+class Value:
+    """Something that can be referred to weakly."""
+
+
+@here
+@pytest.mark.parametrize("many", [False, True])
+def test_values_nobody_asked_for_are_freed(executor, many):
+    made = []
+
+    def make(x):
+        value = Value()
+        made.append(weakref.ref(value))
+        return value
+
+    flow = DataFlow(
+        operation(outputs="value")(make),
+        operation(outputs="left")(lambda value: 1),
+        operation(outputs="right")(lambda value: 2),
+        definitions=[Definition("x", many=many)],
+    )
+    run = flow.run({"x": [1, 2] if many else 1}, ["left", "right"], executor=executor)
+    gc.collect()
+    assert run["right"] and made and [ref() for ref in made] == [None] * len(made)
+    run = flow.run({"x": [1, 2] if many else 1}, executor=executor)
+    assert run["value"] and all(ref() is not None for ref in made[len(made) // 2 :])
+
+
+@here
+def test_an_element_is_freed_while_others_still_run(executor):
+    made, alive = [], []
+
+    def make(x):
+        value = Value()
+        made.append(weakref.ref(value))
+        return value
+
+    def summarise(size):
+        gc.collect()
+        alive.append(sum(ref() is not None for ref in made))
+        return sum(size)
+
+    flow = DataFlow(
+        operation(outputs="value")(make), operation(outputs="size")(lambda value: 1),
+        operation(outputs="sum", collect="size")(summarise), definitions=[Definition("x", many=True)],
+    )  # fmt: skip
+    assert flow.run({"x": range(100)}, ["sum"], executor=executor)["sum"] == 100
+    assert alive[0] < 20
+
+
+@every
+@pytest.mark.parametrize("on_error", ["raise", "skip", "dead-letter"])
+def test_a_list_inside_a_sub_flow_goes_on_as_on_error_says(executor, on_error):
+    def row(x):
+        if x == 1:
+            raise ValueError
+        return x
+
+    part = DataFlow(
+        operation(outputs="row", on_error=on_error)(row), operation(outputs="rows", collect="row")(lambda row: row),
+        definitions=[Definition("x", many=True)], name="part",
+    )  # fmt: skip
+    run = DataFlow(part, operation(name="z")(lambda rows: len(rows))).run(
+        {"x": [0, 1, 2]}, executor=executor, strict=False
+    )
+    went_on = on_error != "raise"
+    assert run.values.get("rows") == ([0, 2] if went_on else None)
+    assert [e.operation for e in run.lost] == (["part/row"] if went_on else [])
+    assert "part/row" in [e.operation for e in run.errors]
+    letters = [(letter.operation, dict(letter.parameters)) for letter in run.dead_letters]
+    assert letters == ([("part/row", {"x": 1})] if on_error == "dead-letter" else [])
