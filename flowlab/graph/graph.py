@@ -141,20 +141,20 @@ def _check_cycles(made: Graph) -> None:
 
 
 def _check_types(made: Graph) -> None:
+    takes: dict[str, list[tuple[str, Any]]] = {}
+    makes: dict[str, list[tuple[str, Any]]] = {}
+    for title, operation in made.operations.items():
+        for position, name in enumerate(operation.takes):
+            if (hint := hints.taken(operation, position)) is not Any:
+                takes.setdefault(name, []).append((f"operation {title!r}", hint))
+        for position, name in enumerate(operation.makes):
+            if (hint := hints.made(operation, position)) is not Any:
+                makes.setdefault(name, []).append((f"operation {title!r}", hint))
     for definition in made.definitions.values():
-        wanted = []
-        for title in made.takers.get(definition.name, ()):
-            operation = made.operations[title]
-            for position, name in enumerate(operation.takes):
-                if name == definition.name:
-                    wanted.append((f"operation {title!r}", hints.taken(operation, position)))
-        sources = []
-        for title in made.makers.get(definition.name, ()):
-            operation = made.operations[title]
-            sources.append((f"operation {title!r}", hints.made(operation, operation.makes.index(definition.name))))
+        wanted, sources = takes.get(definition.name, []), makes.get(definition.name, [])
         if definition.type is not None:
             wanted.append(("its definition", definition.type))
-            if definition.unique is False or sources:
+            if definition.unique is False or made.makers.get(definition.name):
                 sources.append(("its definition", definition.type))
         for source, given in sources:
             for target, want in wanted:
