@@ -12,6 +12,13 @@ MANY = 1 << 20
 
 def far(layout: Layout, executor: str) -> tuple[list[Any], int]:
     """The functions that will run in worker processes, and how many calls of them at once; MANY if nobody knows."""
+    found = layout.distances.get(executor)
+    if found is None:
+        found = layout.distances[executor] = _far(layout, executor)
+    return found
+
+
+def _far(layout: Layout, executor: str) -> tuple[list[Any], int]:
     functions: list[Any] = []
     depths: dict[int, int] = {}
     level: dict[int, int] = {}

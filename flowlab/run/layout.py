@@ -101,6 +101,7 @@ class Layout:
     steps: Any = None
     resources: bool = False
     hidden: dict[int, frozenset[int]] = field(default_factory=dict)
+    distances: dict[str, tuple[list[Any], int]] = field(default_factory=dict)
 
     def replan(self, without: frozenset[str]) -> Plan:
         """The plan without operations that failed."""
