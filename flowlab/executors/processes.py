@@ -51,13 +51,14 @@ class Processes(Feeding):
         while outcomes:
             yield outcomes.popleft()
 
-    def stop(self, task: Any) -> None:
-        """Stop a task that runs, by ending its worker; one that waits is forgotten."""
+    def stop(self, task: Any) -> int | None:
+        """Stop a task that runs, by ending its worker, and return that one's pid; a task that waits is forgotten."""
         task.gone = True
         for child in self.children:
             if any(other is task for other in child.tasks.values()):
                 self._lost(child)
-                return
+                return int(child.pid)
+        return None
 
     def more(self, task: Any) -> None:
         """An element of a task that streams was taken in: its worker may send another."""

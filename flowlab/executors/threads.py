@@ -60,7 +60,7 @@ class Threads:
         while outcomes:
             yield outcomes.popleft()
 
-    def stop(self, task: Any) -> None:
+    def stop(self, task: Any) -> int | None:
         """Forget a task; a thread that runs it cannot be stopped, so another may take its place."""
         task.gone = True
         if task.started_ns is None:
@@ -68,6 +68,7 @@ class Threads:
                 self.tasks.remove(task)
         elif not self.closed:
             self.workers += 1
+        return None
 
     def more(self, task: Any) -> None:
         """An element of a task that streams was taken in."""

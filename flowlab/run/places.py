@@ -254,9 +254,9 @@ class Places:
             self._watch(call)
             return
         executor = self.processes if call.place == "processes" else self.threads
-        executor.stop(call)
+        pid = executor.stop(call)
         error = timed_out(call.node.operation, call.place == "processes")
-        self._after(call, (call, OK, None, started, now, None, None, None, None), error)
+        self._after(call, (call, OK, None, started, now, None, pid, pid, None), error)
 
 
 def cores() -> int:

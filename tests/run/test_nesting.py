@@ -156,3 +156,14 @@ def test_a_streams_items_keep_what_nests_in_them(executor):
         (around,) = [record for record in run.records if record.operation == "a"]
         assert found.parent == around.id and found.context == around.context == number
         assert 0 <= around.cpu_self_ns <= around.cpu_ns - found.cpu_ns
+
+
+def test_the_record_of_a_call_stopped_in_a_worker_names_the_worker():
+    def hang(x):
+        import time
+
+        time.sleep(60)
+
+    run = DataFlow(operation(outputs="y", timeout_s=0.05)(hang)).run({"x": 1}, executor="processes", strict=False)
+    (record,) = [record for record in run.records if record.stage is None]
+    assert record.status == "timeout" and record.pid == record.tid != os.getpid()
