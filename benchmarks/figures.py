@@ -48,7 +48,7 @@ def import_time(rounds: int) -> Figure:
     return Figure("import flowlab, CPU beyond bare Python", tuple(one - min(bare) for one in full), 60, "ms")
 
 
-def element_bytes(rounds: int, n: int = 20_000) -> Figure:
+def element_bytes(rounds: int, n: int = 10_000) -> Figure:
     """The peak of traced memory of expand, operation, collect, beyond that of the same values in lists, an element."""
     flow = expand_flow()
     flow.run({"count": 10}, ["n"])
