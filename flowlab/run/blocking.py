@@ -85,13 +85,13 @@ def _elsewhere(start: Start) -> Any:
 
     scope = contextvars.copy_context()
     thread = threading.Thread(target=scope.run, args=(work,), name="flowlab-run", daemon=True)
-    thread.start()
     try:
+        thread.start()
         ended.wait()  # not `join`: a join that is interrupted forgets that its thread lives
     except BaseException:
         watch.hit = True
-        started.wait()
-        with suppress(RuntimeError):  # the loop has closed: the run has ended by itself
+        started.wait(PATIENCE_S)
+        with suppress(RuntimeError, IndexError):  # the loop has closed: the run has ended by itself; or never began
             handle[0].call_soon_threadsafe(handle[1].cancel)
         if watch.in_body():
             raise_in(thread)
