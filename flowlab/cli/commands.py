@@ -6,8 +6,10 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from errno import EISDIR
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from flowlab.errors import FlowlabError, SettingError, require
@@ -117,6 +119,7 @@ _SITE_OPTIONS = (
     "latency_ms", "jitter_ms", "bandwidth_bytes_s", "capacity", "error_rate", "throttle_rate", "retry_after_s", "seed",
     "port", "user", "password",
 )  # fmt: skip
+_OUR_SITE = _SITE_OPTIONS[:-2]
 _JOB_OPTIONS = ("n_countries", "compute", "parser", "workers", "connections", "downloads")
 
 
@@ -125,6 +128,7 @@ def _try(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--items", required=True, metavar="FILE", help="one item a line, or a .json list; - for stdin")
     parser.add_argument("--sample", type=int, help="run on this many items, drawn at random (default: all)")
     parser.add_argument("--workers", type=int, help="threads and processes (default: by this machine)")
+    parser.add_argument("--equal", metavar="MODULE:F", help="a function that tells whether two results are equal")
     _measured(parser, 3)
 
 
@@ -159,9 +163,11 @@ def compare(options: argparse.Namespace) -> int:
         raise SettingError(
             f"no built-in job {options.job!r}: there is loneliest; for your own functions see `flowlab try`"
         )
-    report = _report_path(options, f"loneliest-{options.scale}")
     if options.scale not in loneliest.SCALES:
         raise SettingError(unknown("scale", options.scale, list(loneliest.SCALES)))
+    if options.url is not None and (ours := _given(options, _OUR_SITE)):
+        raise SettingError(f"{', '.join(ours)} set up a site of our own: leave them out with --url, or leave out --url")
+    report = _report_path(options, f"loneliest-{options.scale}")
     chosen = {**loneliest.SCALES[options.scale], **_given(options, (*_JOB_OPTIONS, *_SITE_OPTIONS))}
     surveyed = {name: value for name, value in chosen.items() if name in _JOB_OPTIONS}
     with printing.progress() as shown, _the_site(options, chosen) as site:
@@ -183,7 +189,8 @@ def try_(options: argparse.Namespace) -> int:
     from flowlab.comparison import job
 
     report = _report_path(options, "try")
-    made = job(*functions(options.functions), items=items(options.items), workers=options.workers)
+    equal = functions(options.equal)[0] if options.equal else None
+    made = job(*functions(options.functions), items=items(options.items), workers=options.workers, equal=equal)
     with printing.progress() as shown:
         comparison = run(
             made, strategies=_names(options.strategies), repeats=options.repeats, sample=options.sample,
@@ -236,7 +243,10 @@ def _show(comparison: Comparison, path: Path, figures: Path | None, slow_after_s
     if slow_after_s is not None and comparison.took_s is not None and comparison.took_s > slow_after_s:
         print(f"This took {comparison.took_s:.0f} s instead of at most {slow_after_s}: this machine is slow or busy.")
     if not comparison.agree:
-        print("flowlab: the strategies do not agree, see above", file=sys.stderr)
+        failed = any(run.error for run in comparison.runs)
+        print(
+            f"flowlab: {'a strategy failed' if failed else 'the strategies do not agree'}, see above", file=sys.stderr
+        )
         return FAILED
     return 0
 
@@ -284,8 +294,10 @@ def _report_path(options: argparse.Namespace, name: str) -> Path:
     path: Path = options.report or Path("reports") / f"{name}.html"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a"):
+        with TemporaryFile(dir=path.parent):
             pass
+        if path.is_dir():
+            raise IsADirectoryError(EISDIR, "it is a folder")
     except OSError as error:
         raise SettingError(f"cannot write the report to {path} ({error.strerror}): give --report FILE") from error
     return path

@@ -82,7 +82,8 @@ def _failures(found: Comparison) -> Iterator[str]:
         failed = sorted({failure for run in found.runs_of(name) for failure in run.failures})
         if failed:
             shown = ", ".join(f"item {index} ({error})" for index, error in failed[:5])
-            yield f"{name}: {len(failed)} items failed: {shown}{', ...' if len(failed) > 5 else ''}"
+            many = "1 item" if len(failed) == 1 else f"{len(failed)} items"
+            yield f"{name}: {many} failed: {shown}{', ...' if len(failed) > 5 else ''}"
 
 
 def _table(found: Comparison) -> Any:

@@ -16,6 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from flowlab.comparison.strategies import Results
+from flowlab.errors import FlowlabError
+
 PAYLOAD, RESULT, OUTPUT = "payload.pickle", "result.pickle", "output.txt"
 
 
@@ -53,6 +56,7 @@ def _measure(name: str, call: Callable[[], Any], counted: bool) -> dict[str, Any
             raise
         except BaseException as error:
             result.update(error=_last_line(error), traceback=traceback.format_exc())
+            result["explained"] = str(error) if isinstance(error, FlowlabError) else None
         result["ended_ns"] = time.perf_counter_ns()
         result["wall_s"] = (result["ended_ns"] - started_ns) / 1e9
         _end_workers()
@@ -94,13 +98,25 @@ def _write(path: Path, result: dict[str, Any]) -> None:
     import cloudpickle
 
     try:
+        if isinstance(result.get("value"), Results) and not _can_travel(result):
+            result["value"] = result["value"].portable()
         blob = cloudpickle.dumps(result)
     except BaseException as error:
         result.pop("value", None)
-        result["error"] = f"its result cannot be sent between processes: {type(error).__name__}"
+        result["error"] = f"its result cannot be sent between processes ({type(error).__name__}): return plain data"
         result["traceback"] = traceback.format_exc()
         blob = cloudpickle.dumps(result)
     path.write_bytes(blob)
+
+
+def _can_travel(result: dict[str, Any]) -> bool:
+    import cloudpickle
+
+    try:
+        cloudpickle.dumps(result.get("value"))
+    except Exception:
+        return False
+    return True
 
 
 def _keep_the_words_apart(folder: Path) -> tuple[BinaryIO, BinaryIO]:

@@ -16,9 +16,10 @@ from typing import Any
 
 from flowlab.comparison.result import Comparison, StrategyRun
 from flowlab.comparison.runner import Bench, Outcome
+from flowlab.comparison.strategies import Results
 from flowlab.comparison.subjects import Subject, equal_values, subject
 from flowlab.comparison.verdict import computing_by_operation, sentence, verdict
-from flowlab.errors import SettingError
+from flowlab.errors import ComparisonError, SettingError
 from flowlab.machine import Machine
 
 Progress = Callable[[int, int, str], None]
@@ -56,6 +57,8 @@ def compare(
     """
     if repeats < 1:
         raise SettingError(f"repeats={repeats}: give 1 or more")
+    if timeout_s <= 0:
+        raise SettingError(f"timeout_s={timeout_s}: give the seconds a run may take, above 0")
     if sample is not None:
         if not hasattr(job, "sampled"):
             raise SettingError("sample= works for fl.job(...), whose items are known; other jobs run whole")
@@ -98,6 +101,8 @@ class _Comparing:
                 if self.progress:
                     self.progress(order, len(names) * self.repeats, name)
                 outcome = bench.run(name, self.subject.strategies[name], repeat, order)
+                if order == 0:
+                    _stop_if_hopeless(outcome)
                 outcome = self._judged(outcome, reference, differing)
                 if order == 0:
                     self._place(outcome.run)
@@ -126,6 +131,9 @@ class _Comparing:
     def _judged(self, outcome: Outcome, reference: list[tuple[str, Any]], differing: dict[str, None]) -> Outcome:
         """Hold a result against the first that came; without keeping more than one."""
         run = outcome.run
+        if self.subject.source is not None:
+            run = replace(run, failures=self.subject.source.numbered(run.failures))
+            outcome = replace(outcome, run=run)
         if run.error is not None:
             differing[f"{run.strategy} failed: {run.error}"] = None
             return replace(outcome, run=replace(run, equal=None), value=None)
@@ -135,7 +143,9 @@ class _Comparing:
         first, expected = reference[0]
         same = bool((self.subject.equal or equal_values)(expected, outcome.value))
         if not same:
-            differing[f"{run.strategy} gave another result than {first}"] = None
+            told = self.subject.source.same if self.subject.source is not None else self.subject.equal
+            hint = "" if told else " (if they only look different to ==, give equal=)"
+            differing[f"{run.strategy} gave another result than {first}{hint}"] = None
         return replace(outcome, run=replace(run, equal=same), value=None)
 
     def _comparison(
@@ -154,6 +164,19 @@ class _Comparing:
         )  # fmt: skip
         made = replace(made, sentence=sentence(made))
         return replace(made, verdict=verdict(made, self.subject.workers, self.subject.source))
+
+
+def _stop_if_hopeless(outcome: Outcome) -> None:
+    """Let what dooms every run end the comparison with its own words, after the first."""
+    if outcome.explained is not None:
+        raise ComparisonError(outcome.explained)
+    n = len(outcome.value.values) if isinstance(outcome.value, Results) else 0
+    if n and len(outcome.run.failures) == n:
+        kinds = ", ".join(sorted({kind for _, kind in outcome.run.failures}))
+        raise ComparisonError(
+            f"every item failed ({n} of {n}, {kinds}), so there is nothing to compare: call the functions on one of "
+            "them by hand"
+        )
 
 
 def _different_failures(names: Sequence[str], runs: Sequence[StrategyRun]) -> tuple[str, ...]:

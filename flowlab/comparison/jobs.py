@@ -18,7 +18,7 @@ from typing import Any
 
 from flowlab.comparison import strategies
 from flowlab.comparison.strategies import Plan, Results, Step
-from flowlab.comparison.subjects import equal_values
+from flowlab.comparison.subjects import equal_values, send_by_value
 from flowlab.errors import SettingError
 from flowlab.machine import Machine
 
@@ -33,6 +33,7 @@ class Job:
         steps: The functions, in order, with the names their records have.
         items: What the strategies run on: all items, or a sample of them.
         n_all: How many items there are in all.
+        indices: Where each item of a sample stands among all of them; None for all.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Job:
     workers: Mapping[str, int]
     in_processes: frozenset[str] = frozenset()
     same: Callable[[Any, Any], bool] | None = None
+    indices: tuple[int, ...] | None = None
 
     @property
     def strategies(self) -> dict[str, Callable[[], Results]]:
@@ -78,8 +80,12 @@ class Job:
             raise SettingError(f"sample={n} leaves nothing to run: give 1 or more")
         if n >= len(self.items):
             return self
-        chosen = sorted(random.Random(seed).sample(range(len(self.items)), n))
-        return replace(self, items=tuple(self.items[index] for index in chosen))
+        chosen = tuple(sorted(random.Random(seed).sample(range(len(self.items)), n)))
+        return replace(self, items=tuple(self.items[index] for index in chosen), indices=chosen)
+
+    def numbered(self, failures: Iterable[tuple[int, str]]) -> tuple[tuple[int, str], ...]:
+        """Failures with the items' places among all items instead of in the sample."""
+        return tuple((index if self.indices is None else self.indices[index], error) for index, error in failures)
 
     def placed(self, computing: Mapping[str, float]) -> Job:
         """The same job with each function placed by what it was measured to do.
@@ -120,6 +126,8 @@ def job(
     if workers is not None and workers < 1:
         raise SettingError(f"workers={workers}: give 1 or more")
     steps = _steps(functions)
+    send_by_value(step.function for step in steps)
+    send_by_value({type(item) for item in given})
     cores = workers or Machine.detect().cores
     at_once = min(CALLS_AT_ONCE, (os.cpu_count() or 1) + 4) if workers is None else workers
     counts = {
@@ -136,6 +144,8 @@ def _steps(functions: tuple[Callable[..., Any], ...]) -> tuple[Step, ...]:
             raise SettingError(f"a job is made of functions, and {function!r} is not callable")
         name = str(getattr(function, "__name__", type(function).__name__)).strip("<>")
         _takes_one_value(name, function)
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise SettingError(f"function {name!r} is a generator, which no process can send: return a list instead")
         taken = sum(step.name == name or step.name.startswith(f"{name} ") for step in steps)
         steps.append(Step(f"{name} {taken + 1}" if taken else name, function))
     return tuple(steps)

@@ -13,26 +13,31 @@ from flowlab.comparison.strategies import Step
 
 def code(strategy: str, steps: Sequence[Step], workers: Mapping[str, int], in_processes: frozenset[str]) -> str:
     """Python source that runs the steps over `items` with the strategy and leaves a list named `results`."""
+    heavy = frozenset(index for index, step in enumerate(steps) if step.name in in_processes)
+    named = [Step(_identifier(index, step), step.function) for index, step in enumerate(steps)]
     writers = {"serial": _serial, "threads": _threads, "asyncio": _asyncio, "processes": _processes}
-    body = writers[strategy](steps, workers) if strategy in writers else _dataflow(steps, workers, in_processes)
-    return _imports(steps) + body
+    if strategy in writers:
+        return _imports(named) + writers[strategy](named, workers)
+    return _imports(named) + (_hybrid if strategy == "hybrid" else _dataflow)(named, workers, heavy)
 
 
-def _name(step: Step) -> str:
-    return str(getattr(step.function, "__qualname__", step.name)).rpartition(".")[2]
+def _identifier(index: int, step: Step) -> str:
+    """The name to call a step by: its function's own, else one the reader is asked to give it."""
+    own = str(getattr(step.function, "__qualname__", ""))
+    return own if own.isidentifier() else f"step_{index + 1}"
 
 
 def _imports(steps: Sequence[Step]) -> str:
     modules: dict[str, list[str]] = {}
+    lines = []
     for step in steps:
-        module = getattr(step.function, "__module__", None)
-        if module not in (None, "__main__", "builtins") and _name(step).isidentifier():
-            modules.setdefault(str(module), []).append(_name(step))
-    lines = [f"from {module} import {', '.join(dict.fromkeys(names))}\n" for module, names in modules.items()]
-    unnamed = [step.name for step in steps if not _name(step).isidentifier()]
-    if unnamed:
-        lines.append(f"# give these functions a name first: {', '.join(unnamed)}\n")
-    return "".join(lines)
+        module = str(getattr(step.function, "__module__", None))
+        if getattr(step.function, "__qualname__", None) != step.name:
+            lines.append(f"# {step.name}: give your {type(step.function).__name__} this name\n")
+        elif module not in ("None", "__main__", "builtins"):
+            modules.setdefault(module, []).append(step.name)
+    found = [f"from {module} import {', '.join(dict.fromkeys(names))}\n" for module, names in modules.items()]
+    return "".join([*found, *lines])
 
 
 def _is_async(steps: Sequence[Step]) -> bool:
@@ -42,9 +47,9 @@ def _is_async(steps: Sequence[Step]) -> bool:
 def _one(steps: Sequence[Step]) -> str:
     """A function that takes one item through all steps, sync on the outside."""
     if not _is_async(steps):
-        lines = "".join(f"value = {_name(step)}(value)\n" for step in steps)
+        lines = "".join(f"value = {step.name}(value)\n" for step in steps)
         return f"def one(value):\n{indent(lines + 'return value', '    ')}\n\n\n"
-    lines = "".join(f"value = {'await ' if step.is_async else ''}{_name(step)}(value)\n" for step in steps)
+    lines = "".join(f"value = {'await ' if step.is_async else ''}{step.name}(value)\n" for step in steps)
     inner = f"async def one_async(value):\n{indent(lines + 'return value', '    ')}\n\n\n"
     return f"{inner}def one(value):\n    return asyncio.run(one_async(value))\n\n\n"
 
@@ -75,9 +80,9 @@ def _processes(steps: Sequence[Step], workers: Mapping[str, int]) -> str:
 
 def _asyncio(steps: Sequence[Step], workers: Mapping[str, int]) -> str:
     lines = "".join(
-        f"value = await {_name(step)}(value)\n"
+        f"value = await {step.name}(value)\n"
         if step.is_async
-        else f"value = await asyncio.to_thread({_name(step)}, value)\n"
+        else f"value = await asyncio.to_thread({step.name}, value)\n"
         for step in steps
     )
     return (
@@ -92,14 +97,37 @@ def _asyncio(steps: Sequence[Step], workers: Mapping[str, int]) -> str:
     )
 
 
-def _dataflow(steps: Sequence[Step], workers: Mapping[str, int], in_processes: frozenset[str]) -> str:
-    """A flow: also what is pasted for the hybrid, which it is the short form of."""
+def _hybrid(steps: Sequence[Step], workers: Mapping[str, int], heavy: frozenset[int]) -> str:
+    lines = ""
+    for index, step in enumerate(steps):
+        if step.is_async:
+            lines += f"value = await {step.name}(value)\n"
+        elif index in heavy:
+            lines += f"value = await loop.run_in_executor(pool, {step.name}, value)\n"
+        else:
+            lines += f"value = await asyncio.to_thread({step.name}, value)\n"
+    return (
+        "import asyncio\nfrom concurrent.futures import ProcessPoolExecutor\n\n\n"
+        "async def one(value, gate, pool):\n    loop = asyncio.get_running_loop()\n"
+        f"    async with gate:\n{indent(lines + 'return value', '        ')}\n\n\n"
+        "async def main():\n"
+        f"    gate = asyncio.Semaphore({workers['asyncio']})\n"
+        f"    with ProcessPoolExecutor(max_workers={workers['hybrid']}) as pool:\n"
+        "        async with asyncio.TaskGroup() as group:\n"
+        "            tasks = [group.create_task(one(item, gate, pool)) for item in items]\n"
+        "        return [task.result() for task in tasks]\n\n\n"
+        'if __name__ == "__main__":\n    results = asyncio.run(main())\n'
+    )
+
+
+def _dataflow(steps: Sequence[Step], workers: Mapping[str, int], heavy: frozenset[int]) -> str:
     lines, taken = "", "item"
-    for step in steps:
-        where = "" if step.is_async else f', runs="{"processes" if step.name in in_processes else "threads"}"'
-        made = f"{_name(step)}_result"
+    for index, step in enumerate(steps):
+        where = "" if step.is_async else f', runs="{"processes" if index in heavy else "threads"}"'
+        made = f"{step.name}_{index + 1}"
         lines += (
-            f'    fl.operation(inputs={{{_parameter(step)!r}: "{taken}"}}, outputs="{made}"{where})({_name(step)}),\n'
+            f'    fl.operation(name="{made}", inputs={{{_parameter(step)!r}: "{taken}"}}, outputs="{made}"{where})'
+            f"({step.name}),\n"
         )
         taken = made
     return (

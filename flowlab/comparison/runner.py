@@ -24,6 +24,7 @@ from typing import Any
 
 from flowlab.comparison.child import OUTPUT, PAYLOAD, RESULT
 from flowlab.comparison.result import ServiceUse, StrategyRun
+from flowlab.comparison.strategies import Failure, Results
 from flowlab.errors import ComparisonError
 from flowlab.machine import Machine
 from flowlab.metrics import power
@@ -41,6 +42,8 @@ class Outcome:
     services: tuple[ServiceUse, ...]
     value: Any = None
     traceback: str | None = None
+    explained: str | None = None
+    """The message of the error that ended the strategy, where it is one of flowlab's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ class Bench:
             result = _read_result(Path(folder), strategy, child)
             output = (Path(folder) / OUTPUT).read_text(errors="replace")[-_OUTPUT_LIMIT:]
         run = self._figures(strategy, repeat, order, result, samples, output)
-        return Outcome(run, services, result.get("value"), result.get("traceback"))
+        return Outcome(run, services, result.get("value"), result.get("traceback"), result.get("explained"))
 
     def _watch(self, child: _Child, strategy: str, repeat: int) -> tuple[Samples | None, tuple[ServiceUse, ...]]:
         before = {name: _cpu_ns(pid) for name, pid in self.services.items()}
@@ -76,13 +79,11 @@ class Bench:
         for name, pid in self.services.items():
             self.sampler.watch(name, pid)
         started = time.perf_counter()
-        try:
-            child.go()
-            child.expect("done", self.timeout_s, strategy)
-        finally:
-            wall_s = time.perf_counter() - started
-            samples = self.sampler.stop("strategy")
-            seen = {name: self.sampler.stop(name) for name in self.services}
+        child.go()
+        child.expect("done", self.timeout_s, strategy)  # what is raised here ends the comparison, and the sampler too
+        wall_s = time.perf_counter() - started
+        samples = self.sampler.stop("strategy")
+        seen = {name: self.sampler.stop(name) for name in self.services}
         used = (self._service(name, strategy, repeat, before[name], seen[name], wall_s) for name in self.services)
         return samples, tuple(used)
 
@@ -111,9 +112,13 @@ class Bench:
             peak_bytes=peak, memory_method=samples.method if samples else None,
             bytes_moved=None if result.get("pipe_bytes") is None else result["pipe_bytes"] + reported,
             energy=energy, records=records, samples=samples, started_ns=result.get("started_ns"),
-            ended_ns=result.get("ended_ns"), failures=tuple(getattr(result.get("value"), "failures", ())),
+            ended_ns=result.get("ended_ns"), failures=_failures(result.get("value")),
             error=result.get("error"), output=output,
         )  # fmt: skip
+
+
+def _failures(value: Any) -> tuple[Failure, ...]:
+    return value.failures if isinstance(value, Results) else ()
 
 
 def _start_s(records: tuple[Any, ...]) -> float | None:
@@ -229,4 +234,5 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
     for stream in (process.stdin, process.stdout):
         if stream is not None:
-            stream.close()
+            with suppress(OSError):  # a word that the child did not live to read
+                stream.close()

@@ -56,6 +56,18 @@ class Results:
     values: tuple[Any, ...]
     failures: tuple[Failure, ...] = ()
 
+    def portable(self) -> Results:
+        """The same, with values that cannot be sent between processes as failures."""
+        import cloudpickle
+
+        failures, values = dict(self.failures), list(self.values)
+        for index, value in enumerate(self.values):
+            try:
+                cloudpickle.dumps(value)
+            except Exception as error:
+                failures[index], values[index] = type(error).__name__, None
+        return Results(tuple(values), tuple(sorted(failures.items())))
+
 
 @dataclass(slots=True)
 class _Collected:

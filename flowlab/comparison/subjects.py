@@ -7,7 +7,7 @@ error that says what would do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import partial
@@ -82,6 +82,7 @@ def subject(job: Any, equal: Callable[[Any, Any], bool] | None = None) -> Subjec
         raise SettingError(f"strategy {wrong[0]!r} is not callable: each strategy is a function without arguments")
     if not made.strategies:
         raise SettingError(f"{made.name} has no strategies to compare")
+    send_by_value(made.strategies.values())
     return replace(made, equal=equal) if equal is not None else made
 
 
@@ -99,6 +100,17 @@ def _of_flow(flow: Any, inputs: Any) -> Subject:
 
 def _values(flow: Any, inputs: Any, executor: str) -> dict[str, Any]:
     return dict(flow.run(inputs, executor=executor).values)
+
+
+def send_by_value(objects: Iterable[Any]) -> None:
+    """Have functions and classes sent by value whose module another process cannot import."""
+    from flowlab.executors.portable import importable
+
+    for found in objects:
+        if isinstance(found, partial):
+            send_by_value([found.func, *found.args, *found.keywords.values()])
+        elif (module := getattr(found, "__module__", None)) is not None:
+            importable(module)
 
 
 def equal_values(one: Any, other: Any) -> bool:

@@ -1,7 +1,8 @@
 """What a comparison means, in sentences: what won, by how much, and what to run.
 
 A difference counts only when the ranges of the runs do not meet; else it is "within the spread", and of the
-strategies that no other one beats the simplest is advised. Every number in a sentence is computed from the runs of that comparison.
+strategies that no other one beats, and that beat serial, the simplest is advised. Every number in a sentence is
+computed from the runs of that comparison.
 """
 
 from __future__ import annotations
@@ -96,7 +97,8 @@ def unbeaten(spreads: Mapping[str, Spread]) -> list[str]:
 
 def _choice(walls: Mapping[str, Spread]) -> tuple[str, list[str]]:
     """The strategy to run, and those that are as fast within the spread."""
-    equals = unbeaten(walls)
+    equals = [name for name in unbeaten(walls) if name == "serial" or not walls[name].overlaps(walls["serial"])]
+    equals = equals or ["serial"]
     ranked = sorted(
         equals, key=lambda name: SIMPLEST_FIRST.index(name) if name in SIMPLEST_FIRST else len(SIMPLEST_FIRST)
     )

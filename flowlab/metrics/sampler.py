@@ -78,7 +78,7 @@ class Sampler:
         program = Path(__file__).with_name("sampling.py")
         plain = ("-I", "-S") if isinstance(reader_here(), ProcReader) else ()  # psutil is found by site
         command = [sys.executable, *plain, str(program), str(os.getpid()), str(self.hz)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -97,7 +97,7 @@ def test_try_takes_a_json_list_and_lists_the_items_that_failed(tmp_path: Path) -
         cwd=tmp_path,
     )
     assert found.returncode == 0, found.stdout + found.stderr
-    assert " ".join(found.stdout.split()).count("1 items failed: item 2 (ZeroDivisionError)") == 2
+    assert " ".join(found.stdout.split()).count("1 item failed: item 2 (ZeroDivisionError)") == 2
 
 
 def test_results_that_differ_make_the_status_1(tmp_path: Path) -> None:

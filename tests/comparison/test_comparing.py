@@ -1,5 +1,6 @@
 """Comparing for real: fresh processes, interleaved, results held equal, nothing left behind."""
 
+import functools
 import itertools
 import os
 import signal
@@ -49,27 +50,23 @@ def test_a_run_has_neither_pandas_nor_matplotlib() -> None:
     assert fl.compare({"a": loaded}, repeats=1, say=quiet).value == set()
 
 
-def spin(seconds: float) -> int:
-    end = time.process_time() + seconds
-    while time.process_time() < end:
-        pass
-    return 1
+SPIN = "import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass"
 
 
-def spin_in_a_worker() -> int:
+def spin_in_a_worker() -> None:
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(spin, 0.3).result()
+        pool.submit(exec, SPIN).result()
 
 
-def spin_under_forkserver() -> int:
+def spin_under_forkserver() -> None:
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
     with ProcessPoolExecutor(1, multiprocessing.get_context("forkserver")) as pool:
-        return pool.submit(spin, 0.3).result()
+        pool.submit(exec, SPIN).result()
 
 
 @pytest.mark.parametrize("call", [spin_in_a_worker, spin_under_forkserver])
@@ -93,7 +90,11 @@ def test_peak_memory_is_sampled_from_outside() -> None:
 
 def test_different_results_are_named_and_do_not_agree() -> None:
     found = fl.compare({"serial": lambda: 1, "threads": lambda: 2}, repeats=1, say=quiet)
-    assert not found.agree and found.disagreements == ("threads gave another result than serial",)
+    assert not found.agree
+    assert (
+        found.disagreements[0].startswith("threads gave another result than serial")
+        and "equal=" in found.disagreements[0]
+    )
 
 
 def test_a_strategy_that_raises_is_reported_and_the_rest_compared() -> None:
@@ -103,6 +104,41 @@ def test_a_strategy_that_raises_is_reported_and_the_rest_compared() -> None:
     found = fl.compare({"serial": lambda: 1, "threads": broken, "asyncio": lambda: 1}, repeats=1, say=quiet)
     assert found.runs_of("threads")[0].error == "ZeroDivisionError: no"
     assert not found.agree and found.spread("asyncio", "wall_s") is not None
+
+
+def test_what_dooms_every_run_ends_the_comparison_after_the_first() -> None:
+    def doomed() -> None:
+        raise SettingError("the site is not there: start it")
+
+    with pytest.raises(ComparisonError, match="the site is not there: start it"):
+        fl.compare({"serial": doomed, "threads": doomed}, repeats=3, say=quiet)
+
+
+def test_a_job_whose_every_item_fails_has_no_verdict() -> None:
+    def broken(item: int) -> int:
+        raise KeyError(item)
+
+    with pytest.raises(ComparisonError, match=r"every item failed \(3 of 3, KeyError\)"):
+        fl.compare(fl.job(broken, items=range(3)), repeats=1, say=quiet)
+
+
+def test_a_result_that_cannot_travel_fails_its_item_alone_in_every_strategy() -> None:
+    found = fl.compare(
+        fl.job(lambda item: threading.Lock() if item == 2 else item, items=range(4), workers=2), repeats=1, say=quiet
+    )
+    assert found.agree, found.disagreements
+    assert {run.failures for run in found.runs} == {((2, "TypeError"),)}
+
+
+def test_failing_items_of_a_sample_are_numbered_among_all_items() -> None:
+    def picky(item: int) -> int:
+        if item % 10 == 7:
+            raise ValueError
+        return item
+
+    made = fl.job(picky, items=range(50), workers=1)
+    found = fl.compare(made, strategies=["serial"], sample=40, repeats=1, say=quiet)
+    assert found.runs[0].failures and all(index % 10 == 7 for index, _ in found.runs[0].failures)
 
 
 def test_a_killed_run_is_reported() -> None:
@@ -248,7 +284,7 @@ def test_the_code_to_paste_runs_and_gives_the_same_results(strategy: str, kind: 
         import importlib
 
         mine = importlib.reload(importlib.import_module("mine"))
-        made = fl.job(mine.first, mine.second, items=range(3), workers=2)
+        made = fl.job(mine.first, mine.second, mine.second, items=range(3), workers=2)
     finally:
         sys.path.remove(str(tmp_path))
     source = code(strategy, made.steps, made.workers, frozenset({"second"}))
@@ -257,4 +293,13 @@ def test_the_code_to_paste_runs_and_gives_the_same_results(strategy: str, kind: 
         f"from mine import *\nitems = range(3)\n{source}\nif __name__ == '__main__':\n    print(results)\n"
     )
     found = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, cwd=tmp_path)
-    assert found.stdout.strip() == "[2, 4, 6]", source + found.stderr
+    assert found.stdout.strip() == "[4, 8, 12]", source + found.stderr
+    assert ("ProcessPoolExecutor" in source) == (strategy in ("processes", "hybrid"))
+
+
+def test_the_code_to_paste_asks_for_a_name_where_a_step_has_none() -> None:
+    from flowlab.comparison.pasting import code
+
+    made = fl.job(functools.partial(pow, 2), items=range(3), workers=2)
+    source = code("serial", made.steps, made.workers, frozenset())
+    assert "# step_1: give your partial this name" in source and "value = step_1(value)" in source

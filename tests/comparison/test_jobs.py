@@ -4,6 +4,7 @@ import asyncio
 import functools
 import os
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -26,6 +27,10 @@ def picky(value: int) -> int:
     if value % 3 == 0:
         raise ValueError("a multiple of three")
     return value
+
+
+def endless(value: int) -> Iterator[int]:
+    yield value
 
 
 def where(value: int) -> tuple[int, int]:
@@ -97,6 +102,7 @@ def test_a_sample_is_drawn_by_seed_and_keeps_the_order() -> None:
         pytest.param(lambda: job(3, items=[1]), "not callable", id="not a function"),  # type: ignore[arg-type]
         pytest.param(lambda: job(lambda: 1, items=[1]), "cannot be called with one value", id="takes nothing"),
         pytest.param(lambda: job(lambda a, b: 1, items=[1]), "functools.partial", id="takes two"),
+        pytest.param(lambda: job(endless, items=[1]), "is a generator", id="a generator"),
         pytest.param(lambda: job(double, items=[1], workers=0), "workers=0", id="no worker"),
         pytest.param(lambda: job(double, items=[1]).sampled(0), "sample=0", id="empty sample"),
     ],

@@ -58,6 +58,14 @@ def test_a_simple_strategy_that_another_one_beats_is_not_saved_by_the_fastest_on
     assert "; hybrid is within the spread of it." in sentence(found)
 
 
+def test_a_strategy_within_the_spread_of_serial_is_never_advised() -> None:
+    walls = {"serial": [0.43, 0.44, 0.45], "threads": [0.13, 0.14, 0.434], "asyncio": [0.12, 0.13, 0.14]}
+    told = verdict(comparison(walls), WORKERS)
+    assert told is not None and told.strategy == "asyncio"
+    told = verdict(comparison({name: walls[name] for name in ("serial", "threads")}), WORKERS)
+    assert told is not None and told.strategy == "serial"
+
+
 def test_the_gain_has_an_interval_that_holds_the_ratio_of_medians() -> None:
     found = verdict(comparison({"serial": [3.0, 3.3, 3.6], "threads": [1.0, 1.1, 1.2]}), WORKERS)
     assert found is not None and found.gain == pytest.approx(3.0)
