@@ -7,7 +7,7 @@ tell, which is then said; at scale tiny nothing is claimed, because there start-
 from __future__ import annotations
 
 
-def claim(text: str, gain: float, at_least: float, noise: float, scale: str) -> str:
+def claim(text: str, gain: float, at_least: float, noise: float, scale: str, own: str = "") -> str:
     """Return the claim with its figures, one sentence.
 
     Args:
@@ -16,6 +16,7 @@ def claim(text: str, gain: float, at_least: float, noise: float, scale: str) -> 
         at_least: The factor below which the claim is false; its distance from the usual gain is the margin.
         noise: The factor by which this machine, here and now, moves equal runs.
         scale: The scale of the run; at tiny nothing is asserted.
+        own: What the reader set differently from the scale; then nothing is asserted either, it is their experiment.
 
     Raises:
         AssertionError: The gain is smaller, and the noise cannot explain it.
@@ -23,6 +24,8 @@ def claim(text: str, gain: float, at_least: float, noise: float, scale: str) -> 
     figures = f"measured {gain:.2f} x, claimed at least {at_least:g} x, noise {noise:.2f} x"
     if scale == "tiny":
         return f"Not asserted at scale tiny: {text} ({figures})."
+    if own:
+        return f"Not asserted, since you chose {own}: {text} ({figures})."
     if gain >= at_least:
         return f"Holds: {text} ({figures})."
     if gain * noise >= at_least:

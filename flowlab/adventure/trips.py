@@ -264,4 +264,9 @@ def claim(text: str, gain: float, at_least: float, noise: float) -> None:
     Raises:
         AssertionError: It does not hold, and the machine's noise cannot explain it.
     """
-    print(fill(claims.claim(text, gain, at_least, noise, current().settings["scale"]), WIDTH))
+    from flowlab.workloads import loneliest
+
+    settings = current().settings
+    says = loneliest.SCALES[settings["scale"]]
+    own = ", ".join(f"{name} = {settings[name]}" for name in says if settings.get(name, says[name]) != says[name])
+    print(fill(claims.claim(text, gain, at_least, noise, settings["scale"], own), WIDTH))

@@ -45,3 +45,7 @@ def test_a_claim_holds_or_cannot_be_told_or_is_not_asserted(gain, noise, scale, 
 def test_a_claim_that_noise_cannot_explain_fails():
     with pytest.raises(AssertionError, match="does not hold here: threads are faster"):
         claim("threads are faster", 1.0, 1.5, 1.2, "class")
+
+
+def test_a_claim_is_not_asserted_of_the_readers_own_experiment() -> None:
+    assert "since you chose latency_ms = 2" in claim("threads are faster", 1.0, 1.5, 1.2, "class", "latency_ms = 2")
