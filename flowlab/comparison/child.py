@@ -25,6 +25,8 @@ PAYLOAD, RESULT, OUTPUT = "payload.pickle", "result.pickle", "output.txt"
 def main(folder: str, parent: str) -> None:
     """Run the strategy whose payload lies in the folder, and leave the result beside it."""
     _end_with_parent(int(parent))
+    # httpx imports its command line, and rich with it, where it can: a quarter of a run's preparation, for nothing.
+    sys.modules["httpx._main"] = None  # type: ignore[assignment]
     word_in, word_out = _keep_the_words_apart(Path(folder))
     result: dict[str, Any]
     try:
