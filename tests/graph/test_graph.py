@@ -118,7 +118,7 @@ CLASHES = [(int, str), (list[int], list[str]), (str, int | float), (float, int),
 
 @pytest.mark.parametrize(("source", "target"), FITS, ids=str)
 def test_types_that_fit_are_accepted(source, target):
-    typed(source, target)
+    assert typed(source, target).plan([], outputs=["take"]).operations == ("make", "take")
 
 
 @pytest.mark.parametrize(("source", "target"), CLASHES, ids=str)
