@@ -64,9 +64,11 @@ class Chart:
 
     def svg(self) -> str:
         """Return the figure as SVG; its text stays text."""
-        text = StringIO()
-        with drawing(theme_named(self.theme)):
-            self.figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+        backend = require("matplotlib.backends.backend_svg", extra="demo", why="to draw a figure")
+        text, canvas = StringIO(), self.figure.canvas
+        with drawing(theme_named(self.theme)):  # `savefig` would draw it once more, to lay out what is laid out
+            backend.FigureCanvasSVG(self.figure).print_svg(text, metadata={"Date": None, "Creator": None})
+        self.figure.set_canvas(canvas)
         return _shortened(text.getvalue())
 
     def png(self, dpi: float = PNG_DPI) -> bytes:
