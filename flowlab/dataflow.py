@@ -14,7 +14,7 @@ from flowlab.graph.operation import PLACES
 if TYPE_CHECKING:
     from flowlab.planning import Plan
     from flowlab.run.late import Started
-    from flowlab.run.result import Run
+    from flowlab.run.outcome.result import Run
 
 Inputs = Mapping[str, Any]
 

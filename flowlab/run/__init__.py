@@ -1,10 +1,10 @@
 """The orchestrator: new Inputs -> input network -> which calls may now start -> locks -> run -> outputs become
 Inputs.
 
-Here live the layout (the input network, worked out once for a plan), the state of a context (pure: events in,
-instructions out), the two drivers that act on it (on the caller's thread, and on an event loop), streams, and the run
-that comes out. Where a call happens is the executors' business. Invariant: what comes out does not depend on the
-driver.
+`layout` is worked out once for a plan; `state` decides (pure: events in, instructions out); `drivers` act, on the
+caller's thread or on an event loop; `outcome` tells. On top of them are the ways in: `session` (run, run_async, map),
+`streams` with its short cut `quick`, `late` Inputs, and `nested` (a flow as one operation of another). Where a call
+happens is the executors' business. Invariant: what comes out does not depend on the driver.
 """
 
 __all__: list[str] = []

@@ -9,9 +9,9 @@ from typing import Any
 
 from flowlab.errors import FlowError
 from flowlab.graph.definition import MISSING
-from flowlab.run.context import Context, run_name
-from flowlab.run.interrupt import Interrupts
-from flowlab.run.result import Run
+from flowlab.run.drivers.interrupt import Interrupts
+from flowlab.run.outcome.context import Context, run_name
+from flowlab.run.outcome.result import Run
 from flowlab.run.session import Settings, finish, given_values, prepare
 
 
@@ -129,7 +129,7 @@ class Started:
             self._ready.set()
 
     async def _serve(self) -> Run:
-        from flowlab.run.loop import Loop
+        from flowlab.run.drivers.loop import Loop
 
         self._loop, self._main = asyncio.get_running_loop(), asyncio.current_task()
         prepared, settings = self._prepared, self._settings

@@ -10,7 +10,7 @@ from typing import Any
 from flowlab.errors import FlowError, RunError
 from flowlab.graph.definition import MISSING
 from flowlab.graph.operation import Operation
-from flowlab.run.context import Context, parameters
+from flowlab.run.outcome.context import Context, parameters
 
 
 class Ungiven:
@@ -79,7 +79,7 @@ class Nested:
         Raises:
             RunError: One of them could not be made.
         """
-        from flowlab.run.result import check
+        from flowlab.run.outcome.result import check
 
         run = context.result()
         outer.errors.extend(context.errors)
@@ -121,7 +121,7 @@ class Nested:
 
     def run_inline(self, inline: Any, outer: Context, node: Any, element: int, arguments: tuple[Any, ...]) -> None:
         """Run a call's context on this thread."""
-        from flowlab.run.attempt import timed_out, wait_s
+        from flowlab.run.drivers.attempt import timed_out, wait_s
 
         attempt = 1
         while True:

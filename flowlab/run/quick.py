@@ -14,13 +14,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flowlab.metrics.active import CALL, THREAD, Call
-from flowlab.run.context import Context
-from flowlab.run.inline import Inline, steps
-from flowlab.run.log import Row
-from flowlab.run.nesting import Nesting
-from flowlab.run.result import Run
+from flowlab.run.drivers.inline import Inline, steps
+from flowlab.run.layout.shapes import ROOT
+from flowlab.run.outcome.context import Context
+from flowlab.run.outcome.log import Row
+from flowlab.run.outcome.nesting import Nesting
+from flowlab.run.outcome.result import Run
 from flowlab.run.session import Prepared
-from flowlab.run.shapes import ROOT
 
 GROUP = 64
 LONG_NS = 1_000_000

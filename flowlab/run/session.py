@@ -11,12 +11,12 @@ from flowlab.errors import FlowError, RunError
 from flowlab.graph.definition import MISSING
 from flowlab.metrics import active
 from flowlab.planning import explain_unreachable
-from flowlab.run.blocking import blocking
-from flowlab.run.context import Context, make_handlers, run_name
-from flowlab.run.interrupt import Interrupts, interrupts
-from flowlab.run.layout import Layout
-from flowlab.run.result import Run, cause, check
-from flowlab.run.wiring import layout
+from flowlab.run.drivers.blocking import blocking
+from flowlab.run.drivers.interrupt import Interrupts, interrupts
+from flowlab.run.layout.layout import Layout
+from flowlab.run.layout.wiring import layout
+from flowlab.run.outcome.context import Context, make_handlers, run_name
+from flowlab.run.outcome.result import Run, cause, check
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def given_values(prepared: Prepared, inputs: Mapping[str, Any]) -> dict[str, Any
         if slot.order:
             if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
                 raise FlowError(f"{name!r} is many and got a {type(value).__name__}: give a list of values")
-            from flowlab.run.handler import elements
+            from flowlab.run.layout.handler import elements
 
             found[name] = list(elements(name, value))
     if checked:
@@ -172,7 +172,7 @@ def finish(run: Run, outputs: Any, settings: Settings) -> Run:
 
 
 def _run_inline(prepared: Prepared, values: Mapping[str, Any], outputs: Any, settings: Settings) -> Run:
-    from flowlab.run.inline import Inline
+    from flowlab.run.drivers.inline import Inline
 
     with interrupts() as watch:
         inline = Inline(interrupts=watch)
@@ -193,7 +193,7 @@ def _run_inline(prepared: Prepared, values: Mapping[str, Any], outputs: Any, set
 
 
 def _map_inline(todo: list[tuple[Prepared, Any]], outputs: Any, settings: Settings) -> list[Run]:
-    from flowlab.run.inline import Inline
+    from flowlab.run.drivers.inline import Inline
 
     name, tid = run_name(), threading.get_native_id()
     contexts = []
@@ -228,7 +228,7 @@ def _finish_all(runs: list[Run], outputs: Any, settings: Settings) -> list[Run]:
 async def _run_loop(
     prepared: Prepared, values: Mapping[str, Any], outputs: Any, settings: Settings, watch: Interrupts | None
 ) -> Run:
-    from flowlab.run.loop import Loop
+    from flowlab.run.drivers.loop import Loop
 
     driver = Loop(prepared.place(settings), settings.workers, watch)
     context = Context(
@@ -247,7 +247,7 @@ async def _map_loop(
 ) -> list[Run]:
     import asyncio
 
-    from flowlab.run.loop import Loop
+    from flowlab.run.drivers.loop import Loop
 
     driver = Loop(todo[0][0].place(settings), settings.workers, watch)
     driver.expected = len(todo)

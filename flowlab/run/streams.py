@@ -10,11 +10,11 @@ from typing import Any
 
 from flowlab.errors import FlowError
 from flowlab.metrics import active
-from flowlab.run.context import Context, run_name
-from flowlab.run.inline import Inline
-from flowlab.run.loop import Loop
+from flowlab.run.drivers.inline import Inline
+from flowlab.run.drivers.loop import Loop
+from flowlab.run.outcome.context import Context, run_name
+from flowlab.run.outcome.result import Run
 from flowlab.run.quick import Path, Quick, QuickRun
-from flowlab.run.result import Run
 from flowlab.run.session import Prepared, Settings, finish, given_values, prepare
 
 _END = object()

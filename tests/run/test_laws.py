@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from flowlab.dataflow import DataFlow
 from flowlab.graph import Definition, operation
-from flowlab.run.context import make_handlers
-from flowlab.run.locks import Locks
-from flowlab.run.outcome import value
-from flowlab.run.state import State
-from flowlab.run.wiring import layout
+from flowlab.run.layout.wiring import layout
+from flowlab.run.outcome.context import make_handlers
+from flowlab.run.outcome.outcome import value
+from flowlab.run.state.locks import Locks
+from flowlab.run.state.state import State
 
 LISTS = st.lists(st.lists(st.integers(), max_size=3), max_size=4)
 VECTORS = Path(__file__).parents[1] / "conformance"

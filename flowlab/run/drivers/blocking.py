@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from flowlab.executors import close
-from flowlab.run.interrupt import Interrupts, interrupts, raise_in
+from flowlab.run.drivers.interrupt import Interrupts, interrupts, raise_in
 
 PATIENCE_S = 0.8
 """How long an interrupted caller waits for cleanup; what goes on after that does so without it."""

@@ -11,10 +11,10 @@ from typing import Any
 
 from flowlab.executors.task import OK, Outcome
 from flowlab.metrics.active import CALL, THREAD
-from flowlab.run.attempt import timed_out
-from flowlab.run.pending import Pending
-from flowlab.run.places import AHEAD, Places
-from flowlab.run.stepping import Cost, said, stepped
+from flowlab.run.drivers.attempt import timed_out
+from flowlab.run.drivers.pending import Pending
+from flowlab.run.drivers.places import AHEAD, Places
+from flowlab.run.drivers.stepping import Cost, said, stepped
 
 _END: Any = object()
 

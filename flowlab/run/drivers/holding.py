@@ -7,11 +7,11 @@ from typing import Any
 
 from flowlab.executors.task import OK
 from flowlab.metrics.active import THREAD
-from flowlab.run.context import Context
-from flowlab.run.coroutines import Coroutines
-from flowlab.run.interrupt import Interrupts
-from flowlab.run.pending import Pending
-from flowlab.run.result import CallError
+from flowlab.run.drivers.coroutines import Coroutines
+from flowlab.run.drivers.interrupt import Interrupts
+from flowlab.run.drivers.pending import Pending
+from flowlab.run.outcome.context import Context
+from flowlab.run.outcome.result import CallError
 
 
 class Holding(Coroutines):

@@ -14,18 +14,18 @@ from flowlab.errors import FlowlabError
 from flowlab.graph.definition import MISSING
 from flowlab.metrics.active import CALL, THREAD, Call
 from flowlab.metrics.probes import running_loop
-from flowlab.run.attempt import timed_out, wait_s
-from flowlab.run.context import Context
-from flowlab.run.handler import Handler
-from flowlab.run.interrupt import Interrupts
-from flowlab.run.layout import Node
-from flowlab.run.locks import Locks
-from flowlab.run.log import Row
-from flowlab.run.outcome import cleanup
-from flowlab.run.reading import Reading
-from flowlab.run.result import CallError
-from flowlab.run.shapes import ROOT
-from flowlab.run.stepping import said
+from flowlab.run.drivers.attempt import timed_out, wait_s
+from flowlab.run.drivers.interrupt import Interrupts
+from flowlab.run.drivers.reading import Reading
+from flowlab.run.drivers.stepping import said
+from flowlab.run.layout.handler import Handler
+from flowlab.run.layout.layout import Node
+from flowlab.run.layout.shapes import ROOT
+from flowlab.run.outcome.context import Context
+from flowlab.run.outcome.log import Row
+from flowlab.run.outcome.outcome import cleanup
+from flowlab.run.outcome.result import CallError
+from flowlab.run.state.locks import Locks
 
 
 class Inline:
@@ -379,7 +379,7 @@ def _stage(node: Node) -> str | None:
 def steps(layout: Any) -> list[tuple[Any, Any, Any, int, Any]]:
     """The steps of a straight plan: function, slots taken, slots made, node, how to take the result apart."""
     if layout.steps is None:
-        from flowlab.run.calling import pick
+        from flowlab.run.layout.calling import pick
 
         found = []
         for node in layout.nodes:

@@ -16,17 +16,17 @@ from typing import Any
 
 from flowlab.executors.task import Outcome
 from flowlab.graph.operation import Operation
-from flowlab.run.attempt import wait_s
-from flowlab.run.context import Context
-from flowlab.run.distance import far
-from flowlab.run.holding import Holding
-from flowlab.run.interrupt import Interrupts
-from flowlab.run.layout import Layout
-from flowlab.run.locks import Locks
-from flowlab.run.log import Row
-from flowlab.run.outcome import cleanup
-from flowlab.run.pending import Pending
-from flowlab.run.result import CallError
+from flowlab.run.drivers.attempt import wait_s
+from flowlab.run.drivers.holding import Holding
+from flowlab.run.drivers.interrupt import Interrupts
+from flowlab.run.drivers.pending import Pending
+from flowlab.run.layout.distance import far
+from flowlab.run.layout.layout import Layout
+from flowlab.run.outcome.context import Context
+from flowlab.run.outcome.log import Row
+from flowlab.run.outcome.outcome import cleanup
+from flowlab.run.outcome.result import CallError
+from flowlab.run.state.locks import Locks
 
 WINDOW = 256
 """How many calls wait in an executor's queue; the others are kept small until there is room."""

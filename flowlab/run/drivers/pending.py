@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from flowlab.run.context import Context
-from flowlab.run.handler import Handler
-from flowlab.run.layout import Node
+from flowlab.run.layout.handler import Handler
+from flowlab.run.layout.layout import Node
+from flowlab.run.outcome.context import Context
 
 
 class Pending:

@@ -15,11 +15,11 @@ from typing import Any
 
 from flowlab.executors.task import OK, YIELD, Outcome
 from flowlab.metrics.active import CALL, THREAD, Call
-from flowlab.run.attempt import timed_out
-from flowlab.run.context import Context
-from flowlab.run.interrupt import Interrupts
-from flowlab.run.pending import Pending
-from flowlab.run.stepping import said
+from flowlab.run.drivers.attempt import timed_out
+from flowlab.run.drivers.interrupt import Interrupts
+from flowlab.run.drivers.pending import Pending
+from flowlab.run.drivers.stepping import said
+from flowlab.run.outcome.context import Context
 
 AHEAD = 1000
 """A generator pauses while this many calls are ready but not started."""

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from flowlab.metrics.active import CALL, THREAD, Call
 from flowlab.metrics.probes import running_loop
-from flowlab.run.attempt import wait_s
-from flowlab.run.context import Context
-from flowlab.run.layout import Node
-from flowlab.run.stepping import Cost
+from flowlab.run.drivers.attempt import wait_s
+from flowlab.run.drivers.stepping import Cost
+from flowlab.run.layout.layout import Node
+from flowlab.run.outcome.context import Context
 
 if TYPE_CHECKING:
-    from flowlab.run.inline import Inline
+    from flowlab.run.drivers.inline import Inline
 
 
 class Reading:

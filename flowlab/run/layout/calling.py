@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from flowlab.errors import FlowError
-from flowlab.run.layout import Node
+from flowlab.run.layout.layout import Node
 
 
 def caller(node: Node) -> Callable[[tuple[Any, ...]], Any]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from flowlab.run.layout import Layout, Node
-from flowlab.run.shapes import ROOT
+from flowlab.run.layout.layout import Layout, Node
+from flowlab.run.layout.shapes import ROOT
 
 MANY = 1 << 20
 

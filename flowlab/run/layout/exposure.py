@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from flowlab.run.layout import Layout
-from flowlab.run.shapes import ROOT, Path
+from flowlab.run.layout.layout import Layout
+from flowlab.run.layout.shapes import ROOT, Path
 
 
 class Exposure:

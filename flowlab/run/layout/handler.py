@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from flowlab.errors import FlowError
-from flowlab.run.calling import caller, pick
-from flowlab.run.layout import Node, Slot
+from flowlab.run.layout.calling import caller, pick
+from flowlab.run.layout.layout import Node, Slot
 
 Values = tuple[Any, ...]
 COROUTINES = 100

@@ -15,7 +15,7 @@ from flowlab.graph.definition import MISSING, Definition
 from flowlab.graph.graph import Graph
 from flowlab.graph.operation import Operation
 from flowlab.planning import Plan, plan
-from flowlab.run.shapes import ROOT, Path, Shapes
+from flowlab.run.layout.shapes import ROOT, Path, Shapes
 
 
 @dataclass(slots=True, eq=False)

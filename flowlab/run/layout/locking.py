@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from flowlab.run.layout import Layout, Node
-from flowlab.run.shapes import ROOT, Path
+from flowlab.run.layout.layout import Layout, Node
+from flowlab.run.layout.shapes import ROOT, Path
 
 
 class Locking:

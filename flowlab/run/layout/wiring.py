@@ -11,10 +11,10 @@ from flowlab.graph.definition import MISSING
 from flowlab.graph.graph import Graph
 from flowlab.graph.operation import Operation
 from flowlab.planning import plan
-from flowlab.run.exposure import Exposure
-from flowlab.run.layout import Layout, Node, Slot, Take
-from flowlab.run.locking import Locking
-from flowlab.run.shapes import PICK, ROOT, Path
+from flowlab.run.layout.exposure import Exposure
+from flowlab.run.layout.layout import Layout, Node, Slot, Take
+from flowlab.run.layout.locking import Locking
+from flowlab.run.layout.shapes import PICK, ROOT, Path
 
 
 def layout(graph: Graph, have: Iterable[str], wanted: Iterable[str] | None) -> Layout:

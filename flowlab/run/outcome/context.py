@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from flowlab.graph.definition import MISSING
-from flowlab.run.handler import Handler
-from flowlab.run.layout import Layout, Node
-from flowlab.run.locks import Locks
-from flowlab.run.log import Log, Row
-from flowlab.run.result import CallError, DeadLetter, Run
-from flowlab.run.state import State
+from flowlab.run.layout.handler import Handler
+from flowlab.run.layout.layout import Layout, Node
+from flowlab.run.outcome.log import Log, Row
+from flowlab.run.outcome.result import CallError, DeadLetter, Run
+from flowlab.run.state.locks import Locks
+from flowlab.run.state.state import State
 
 _NUMBERS = itertools.count(1)
 

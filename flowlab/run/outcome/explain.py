@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flowlab.graph.definition import MISSING
-from flowlab.run import outcome
-from flowlab.run.losses import Lost
+from flowlab.run.outcome import outcome
+from flowlab.run.state.losses import Lost
 
 if TYPE_CHECKING:
-    from flowlab.run.context import Context
-    from flowlab.run.result import Run
+    from flowlab.run.outcome.context import Context
+    from flowlab.run.outcome.result import Run
 
 
 @dataclass(frozen=True, slots=True)

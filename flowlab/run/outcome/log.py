@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from flowlab.executors.task import transfer
 from flowlab.metrics.record import Record
-from flowlab.run.nesting import Nesting
+from flowlab.run.outcome.nesting import Nesting
 
 _WIDTH = 5
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from flowlab.graph.definition import MISSING
-from flowlab.run.losses import Loss, Lost
-from flowlab.run.shapes import ROOT
-from flowlab.run.state import Item, State
+from flowlab.run.layout.shapes import ROOT
+from flowlab.run.state.losses import Loss, Lost
+from flowlab.run.state.state import Item, State
 
 
 def cleanup(state: State) -> list[Item]:

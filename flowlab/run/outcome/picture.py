@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flowlab.graph.drawing import Mark, mermaid, svg
 
 if TYPE_CHECKING:
-    from flowlab.run.result import Run
+    from flowlab.run.outcome.result import Run
 
 
 def marks(run: Run) -> dict[str, Mark]:

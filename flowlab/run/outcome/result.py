@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from flowlab.errors import FlowError, RunError
 from flowlab.graph.definition import MISSING
 from flowlab.graph.names import nearest
-from flowlab.run.losses import Loss, Lost
-from flowlab.run.outcome import value as value_of
+from flowlab.run.outcome.outcome import value as value_of
+from flowlab.run.state.losses import Loss, Lost
 
 if TYPE_CHECKING:
     from flowlab.metrics.record import Record
-    from flowlab.run.context import Context
+    from flowlab.run.outcome.context import Context
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,18 +118,18 @@ class Run:
         Raises:
             FlowError: The flow knows no such name.
         """
-        from flowlab.run.explain import explain
+        from flowlab.run.outcome.explain import explain
 
         return explain(self, self._context, name)
 
     def lineage(self, name: str) -> Any:
         """Where a definition's value came from: the operations and definitions it was made of."""
-        from flowlab.run.explain import lineage
+        from flowlab.run.outcome.explain import lineage
 
         return lineage(self._context, name)
 
     def _repr_html_(self) -> str:
-        from flowlab.run.picture import run_html
+        from flowlab.run.outcome.picture import run_html
 
         return run_html(self)
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flowlab.graph.definition import MISSING
-from flowlab.run.losses import Loss, Lost
-from flowlab.run.shapes import ROOT
+from flowlab.run.layout.shapes import ROOT
+from flowlab.run.state.losses import Loss, Lost
 
 if TYPE_CHECKING:
     from flowlab.planning import Plan
-    from flowlab.run.layout import Node, Slot
-    from flowlab.run.state import State
+    from flowlab.run.layout.layout import Node, Slot
+    from flowlab.run.state.state import State
 
 
 class Choices:

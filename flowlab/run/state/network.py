@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from flowlab.graph.definition import key_of
-from flowlab.run.layout import Layout, Node
-from flowlab.run.losses import Lost
-from flowlab.run.order import sort_key
-from flowlab.run.shapes import ROOT, Elements
+from flowlab.run.layout.layout import Layout, Node
+from flowlab.run.layout.shapes import ROOT, Elements
+from flowlab.run.state.losses import Lost
+from flowlab.run.state.order import sort_key
 
 
 class Network:

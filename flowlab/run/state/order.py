@@ -6,11 +6,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from flowlab.run.shapes import ROOT, Path
+from flowlab.run.layout.shapes import ROOT, Path
 
 if TYPE_CHECKING:
-    from flowlab.run.layout import Slot
-    from flowlab.run.network import Network
+    from flowlab.run.layout.layout import Slot
+    from flowlab.run.state.network import Network
 
 Key = Callable[[int], tuple[Any, ...]]
 

@@ -14,12 +14,12 @@ from heapq import heappop, heappush
 from typing import Any
 
 from flowlab.graph.definition import MISSING
-from flowlab.run import choices
-from flowlab.run.layout import Layout, Node
-from flowlab.run.locks import Key, Locks
-from flowlab.run.losses import Loss, Lost
-from flowlab.run.network import Network
-from flowlab.run.shapes import ROOT
+from flowlab.run.layout.layout import Layout, Node
+from flowlab.run.layout.shapes import ROOT
+from flowlab.run.state import choices
+from flowlab.run.state.locks import Key, Locks
+from flowlab.run.state.losses import Loss, Lost
+from flowlab.run.state.network import Network
 
 Item = tuple[Node, int, tuple[Any, ...]]
 
