@@ -6,13 +6,13 @@ widget is a view of them; every notebook runs without a reader, with an empty jo
 """
 
 from flowlab.adventure.atlas import draw_map
-from flowlab.adventure.chapters import CHAPTERS, chapter
 from flowlab.adventure.exercises import check
 from flowlab.adventure.folders import notebooks_folder
 from flowlab.adventure.journals import Entry, Journal
 from flowlab.adventure.outcomes import Outcome
 from flowlab.adventure.pickers import widget
 from flowlab.adventure.predictions import Prediction
+from flowlab.adventure.series import CHAPTERS, chapter
 from flowlab.adventure.trips import Trip, begin, claim, current, decide, journal, outcome, predict
 
 __all__ = [

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from textwrap import fill
 from typing import TYPE_CHECKING
 
-from flowlab.adventure.chapters import CHAPTERS, Chapter
+from flowlab.adventure.chapters import Chapter
 from flowlab.adventure.journals import Journal
+from flowlab.adventure.series import CHAPTERS
 from flowlab.adventure.trips import current
 from flowlab.errors import require
 

@@ -1,14 +1,14 @@
 """Exercises: the reader writes a function, and a check says how far it is.
 
-Here: the cases of every exercise, the three-state check, and how a stub comes of its solution. Not here: the
-exercise's text; that is in the notebook. The invariant: a stub is its solution without the body, so the two cannot
+Here: the three-state check, and how a stub comes of its solution. Not here: the cases (`series`), and the exercise's
+text; that is in the notebook. The invariant: a stub is its solution without the body, so the two cannot
 drift apart, and a check never raises, whatever the reader wrote.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import isclose
 from typing import Any
@@ -42,22 +42,6 @@ def _same(found: Any, expected: Any) -> bool:
     return bool(found == expected)
 
 
-EXERCISES: Mapping[str, tuple[Case, ...]] = {
-    "summary": (
-        Case(([3.0, 1.0, 2.0],), (3, 2.0, 1.0, 3.0)),
-        Case(([5.0],), (1, 5.0, 5.0, 5.0)),
-        Case(([0.4, 0.1, 0.2, 0.3],), (4, 0.25, 0.1, 0.4)),
-    ),
-    "ceiling": (
-        Case((0.0,), 1.0),
-        Case((0.5,), 2.0),
-        Case((0.8,), 5.0),
-        Case((0.5, 2), 4 / 3),
-        Case((0.9, 3), 2.5),
-    ),
-}
-
-
 def check(name: str, answer: Callable[..., Any]) -> str:
     """Return the state of an exercise in one sentence: not attempted, not yet (and why), or right.
 
@@ -68,9 +52,8 @@ def check(name: str, answer: Callable[..., Any]) -> str:
     Raises:
         SettingError: There is no such exercise.
     """
-    if name not in EXERCISES:
-        raise SettingError(f"there is no exercise {name!r}. Exercises: {', '.join(EXERCISES)}")
-    for case in EXERCISES[name]:
+    cases = cases_of(name)
+    for case in cases:
         call = f"{name}({', '.join(map(repr, case.arguments))})"
         try:
             found = answer(*case.arguments)
@@ -80,7 +63,21 @@ def check(name: str, answer: Callable[..., Any]) -> str:
             return f"Exercise {name!r}: not attempted."
         if not case.holds(found):
             return f"Exercise {name!r}: not yet. {call} gave {found!r}, expected {case.expected!r}."
-    return f"Exercise {name!r}: right, in all {len(EXERCISES[name])} cases."
+    return f"Exercise {name!r}: right, in all {len(cases)} cases."
+
+
+def cases_of(name: str) -> tuple[Case, ...]:
+    """Return the cases of an exercise.
+
+    Raises:
+        SettingError: There is no such exercise; the message lists those there are.
+    """
+    from flowlab.adventure.series import CHAPTERS
+
+    exercises = {each: cases for chapter in CHAPTERS.values() for each, cases in chapter.exercises.items()}
+    if name not in exercises:
+        raise SettingError(f"there is no exercise {name!r}. Exercises: {', '.join(exercises)}")
+    return exercises[name]
 
 
 def stub_of(solution: str) -> str:

@@ -1,7 +1,7 @@
 """A trip: one notebook under way, with its settings, its choices, and what is open for it.
 
 Here: the functions a notebook calls between its experiments. Not here: the experiments (branches), the file
-(journals), the table of what may be chosen (chapters). The invariant: the parameter, the widget and the call from
+(journals), the table of what may be chosen (series). The invariant: the parameter, the widget and the call from
 another cell run the same function of the branch table with the same settings.
 """
 
@@ -18,11 +18,12 @@ from textwrap import fill
 from typing import Any, TypeVar
 
 from flowlab.adventure import claims, parameters
-from flowlab.adventure.chapters import DEFAULT_SCALE, SCALES, Chapter, Decision, chapter
+from flowlab.adventure.chapters import DEFAULT_SCALE, SCALES, Chapter, Decision
 from flowlab.adventure.folders import journal_file
 from flowlab.adventure.journals import Journal
 from flowlab.adventure.outcomes import WIDTH, Outcome
 from flowlab.adventure.predictions import Prediction
+from flowlab.adventure.series import chapter
 from flowlab.errors import SettingError, require
 
 Opened = TypeVar("Opened")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flowlab.adventure.exercises import EXERCISES, check, stub_of
+from flowlab.adventure.exercises import cases_of, check, stub_of
 from flowlab.errors import SettingError
 
 
@@ -18,7 +18,7 @@ def test_a_stub_is_not_attempted():
 
 
 def test_a_right_answer_is_right():
-    assert check("ceiling", ceiling) == f"Exercise 'ceiling': right, in all {len(EXERCISES['ceiling'])} cases."
+    assert check("ceiling", ceiling) == f"Exercise 'ceiling': right, in all {len(cases_of('ceiling'))} cases."
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 import pytest
 
-from flowlab.adventure.chapters import CHAPTERS
 from flowlab.adventure.parameters import Parameter, assigned_names, checked, names_given
+from flowlab.adventure.series import CHAPTERS
 from flowlab.errors import SettingError
 
 ROAD = Parameter("path", "str", "download", "the road", choices=("download", "parse", "algorithm"))

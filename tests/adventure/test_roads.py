@@ -6,9 +6,9 @@ import pytest
 
 from flowlab.adventure.branches import recorded, recording, roads
 from flowlab.adventure.branches.goals import code_lines
-from flowlab.adventure.chapters import CHAPTERS
 from flowlab.adventure.journals import Journal
 from flowlab.adventure.outcomes import Outcome
+from flowlab.adventure.series import CHAPTERS
 from flowlab.comparison import Comparison, StrategyRun
 
 MACHINE = SimpleNamespace(sentence=lambda: "a machine")

@@ -3,10 +3,11 @@
 import pytest
 
 from flowlab.adventure import pickers, trips
-from flowlab.adventure.chapters import CHAPTERS, Branch, Chapter, Decision
+from flowlab.adventure.chapters import Branch, Chapter, Decision
 from flowlab.adventure.journals import Journal
 from flowlab.adventure.outcomes import Outcome
 from flowlab.adventure.parameters import Parameter
+from flowlab.adventure.series import CHAPTERS
 from flowlab.errors import SettingError
 
 RUNS = []

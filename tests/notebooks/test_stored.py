@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from flowlab.adventure import CHAPTERS, notebooks_folder
-from flowlab.adventure.exercises import EXERCISES, stub_of
+from flowlab.adventure.exercises import stub_of
 from flowlab.adventure.storing import IGNORED, stored, text_of
 
 NAMES = [chapter.name for chapter in CHAPTERS.values() if chapter.ready]
@@ -80,7 +80,7 @@ class TestNotebook:
         assert stubs
         for stub, solution in zip(stubs, solutions, strict=True):
             assert stub.metadata.flowlab == solution.metadata.flowlab
-            assert stub.metadata.flowlab.exercise in EXERCISES
+            assert stub.metadata.flowlab.exercise in CHAPTERS[name].exercises
             assert stub.source == stub_of(solution.source)
             assert solution.metadata.jupyter.source_hidden
             assert notebook.cells.index(stub) < notebook.cells.index(solution)

@@ -1,0 +1,45 @@
+"""The branch table: every notebook, what may be set in it, what may be chosen, and where each choice leads.
+
+Here: data, a module a notebook. The tests run every branch named here and hold every notebook to it; the map is drawn
+from it. Not here: what a branch does (`branches`). The invariant: a notebook offers exactly these parameters and
+options.
+"""
+
+from collections.abc import Mapping
+
+from flowlab.adventure.chapters import Chapter
+from flowlab.adventure.series import login_crawl_parse, start_here
+from flowlab.errors import SettingError
+
+CHAPTERS: Mapping[str, Chapter] = {
+    chapter.name: chapter
+    for chapter in (
+        start_here.CHAPTER,
+        Chapter("01_measure_first", "Measure first"),
+        login_crawl_parse.CHAPTER,
+        Chapter("03_threads", "Wait in threads"),
+        Chapter("04_asyncio", "Wait on one loop"),
+        Chapter("05_processes", "Work in processes"),
+        Chapter("06_hazards", "Find the hazards"),
+        Chapter("07_dataflow", "Wire a dataflow"),
+        Chapter("08_backpressure", "Bound the memory"),
+        Chapter("09_scaling_laws", "Fit the scaling laws"),
+        Chapter("10_energy", "Count the joules"),
+        Chapter("11_estimate", "Know before running"),
+        Chapter("12_optimise_for", "Optimise under limits"),
+        Chapter("13_your_adventure", "Defend your choice"),
+        Chapter("14_beyond_one_machine", "Leave the machine"),
+    )
+}
+
+
+def chapter(name: str) -> Chapter:
+    """Return the chapter of that name that is ready.
+
+    Raises:
+        SettingError: There is none; the message lists those there are.
+    """
+    ready = [each.name for each in CHAPTERS.values() if each.ready]
+    if name not in ready:
+        raise SettingError(f"there is no notebook {name!r} to begin. Ready: {', '.join(ready)}")
+    return CHAPTERS[name]
