@@ -14,6 +14,7 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from flowlab.errors import FlowlabError, SettingError, require
+from flowlab.files import write_whole
 
 if TYPE_CHECKING:
     from flowlab.comparison import Comparison
@@ -260,7 +261,7 @@ def _draw(comparison: Comparison, folder: Path) -> Iterator[Path]:
     for name, draw in (("tradeoff", plots.tradeoff), ("breakdown", plots.breakdown)):
         chart = draw(comparison)
         alt = folder / f"{comparison.name}-{name}-alt.txt"
-        alt.write_text(chart.alt + "\n", encoding="utf-8")
+        write_whole(alt, chart.alt + "\n")
         yield alt
         for theme in ("light", "dark"):
             yield chart.redrawn(theme=theme).save(folder / f"{comparison.name}-{name}-{theme}.svg")

@@ -14,6 +14,7 @@ from pathlib import Path
 from flowlab import plots
 from flowlab.comparison.result import Comparison, number
 from flowlab.errors import PlotError, SettingError
+from flowlab.files import remove_left_overs, write_whole
 from flowlab.machine import Machine
 from flowlab.plots.chart import Chart, address, data_table
 from flowlab.plots.theme import THEMES, recoloured
@@ -73,7 +74,7 @@ DARK = "(prefers-color-scheme: dark)"
 
 
 def write(comparison: Comparison, path: str | Path) -> Path:
-    """Write a comparison as one self-contained HTML page, and return its path.
+    """Write a comparison as one self-contained HTML page, whole or not at all, and return its path.
 
     Args:
         comparison: What `fl.compare` returned.
@@ -86,7 +87,8 @@ def write(comparison: Comparison, path: str | Path) -> Path:
     text = as_html(comparison)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        remove_left_overs(path.parent, path.name)
+        write_whole(path, text)
     except OSError as error:
         raise SettingError(f"cannot write the report to {path} ({error.strerror}): choose another path.") from error
     return path

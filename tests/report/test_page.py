@@ -209,6 +209,16 @@ def test_code_to_paste_is_shown_as_code(comparison: Comparison) -> None:
 
 
 @pytest.mark.usefixtures("without_figures")
+def test_a_page_whose_writing_fails_half_way_leaves_the_old_one_whole(comparison: Comparison, tmp_path: Path) -> None:
+    path = report.write(comparison, tmp_path / "report.html")
+    old = path.read_bytes()
+    (tmp_path / ".report.html.999999999.part").write_text("of a killed writer")
+    with pytest.raises(UnicodeEncodeError):
+        report.write(replace(comparison, name="no such character: \udc80"), path)
+    assert path.read_bytes() == old and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.usefixtures("without_figures")
 def test_a_page_that_cannot_be_written_says_where(comparison: Comparison, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingError, match="cannot write the report"):

@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 
 from flowlab.workloads.loneliest.problems import FolderError
-from flowlab.workloads.loneliest.saving import downloads_folder, write_whole
+from flowlab.workloads.loneliest.saving import downloads_folder, save_whole
 
 WRITER = """
 import itertools, sys
 from pathlib import Path
-from flowlab.workloads.loneliest.saving import write_whole
+from flowlab.workloads.loneliest.saving import save_whole
 folder = Path(sys.argv[1])
 print("ready", flush=True)
 for number in itertools.count():
-    write_whole(folder, f"{number % 7}.csv", f"begin {number}\\n" + "x" * 3_000_000 + "\\nend")
+    save_whole(folder, f"{number % 7}.csv", f"begin {number}\\n" + "x" * 3_000_000 + "\\nend")
     print(number, flush=True)
 """
 
@@ -54,8 +54,8 @@ def test_left_overs_of_a_dead_run_are_swept_and_those_of_a_living_one_stay(tmp_p
 
 
 def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
-    write_whole(tmp_path, "a.csv", "old\r\n")
-    write_whole(tmp_path, "a.csv", "né\n")
+    save_whole(tmp_path, "a.csv", "old\r\n")
+    save_whole(tmp_path, "a.csv", "né\n")
     assert (tmp_path / "a.csv").read_bytes() == "né\n".encode()
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
 
@@ -63,7 +63,7 @@ def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
 def test_a_failing_write_leaves_nothing_and_says_which_folder(tmp_path: Path) -> None:
     (tmp_path / "a.csv").mkdir()
     with pytest.raises(FolderError, match=r"cannot write to the downloads folder .*choose another one"):
-        write_whole(tmp_path, "a.csv", "text")
+        save_whole(tmp_path, "a.csv", "text")
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
 
 
@@ -85,7 +85,7 @@ def test_a_folder_without_write_permission_is_refused(tmp_path: Path) -> None:
 
 def test_a_temporary_folder_goes_with_the_run_even_a_failing_one() -> None:
     with pytest.raises(KeyboardInterrupt), downloads_folder(None) as folder:
-        write_whole(folder, "a.csv", "text")
+        save_whole(folder, "a.csv", "text")
         raise KeyboardInterrupt
     assert not folder.exists()
 
@@ -95,6 +95,6 @@ def test_a_folder_made_for_a_run_that_saved_nothing_goes_again_and_one_with_file
         raise ValueError
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(ValueError), downloads_folder(tmp_path / "a" / "b") as folder:
-        write_whole(folder, "a.csv", "text")
+        save_whole(folder, "a.csv", "text")
         raise ValueError
     assert (tmp_path / "a" / "b" / "a.csv").read_text() == "text"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import psutil
-
+from flowlab.files import remove_left_overs, write_whole
 from flowlab.workloads.loneliest.problems import FolderError
 
 
@@ -41,28 +39,16 @@ def downloads_folder(named: Path | None) -> Iterator[Path]:
                 path.rmdir()
 
 
-def write_whole(folder: Path, name: str, text: str) -> None:
+def save_whole(folder: Path, name: str, text: str) -> None:
     """Write a file so that its name appears only when it is complete.
 
     Raises:
         FolderError: The folder cannot be written, or the disk is full.
     """
-    part = folder / f".{name}.{os.getpid()}.part"
     try:
-        part.write_text(text, encoding="utf-8", newline="")
-        part.replace(folder / name)
+        write_whole(folder / name, text)
     except OSError as error:
         raise _unwritable(folder, error) from error
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def remove_left_overs(folder: Path) -> None:
-    """Remove the unfinished files of runs that were killed while they wrote them."""
-    for part in folder.glob(".*.part"):
-        pid = part.suffixes[-2].removeprefix(".") if len(part.suffixes) > 1 else ""
-        if pid.isdecimal() and not psutil.pid_exists(int(pid)):
-            part.unlink(missing_ok=True)
 
 
 def _unwritable(folder: Path, error: OSError) -> FolderError:

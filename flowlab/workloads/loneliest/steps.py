@@ -17,7 +17,7 @@ from flowlab.workloads.loneliest.options import Settings
 from flowlab.workloads.loneliest.parsing import find_token, read_index
 from flowlab.workloads.loneliest.problems import LoginError, PageError
 from flowlab.workloads.loneliest.reports import Finding, Report, summarise
-from flowlab.workloads.loneliest.saving import write_whole
+from flowlab.workloads.loneliest.saving import save_whole
 
 LOGIN, INDEX = "/login", "/countries"
 
@@ -91,13 +91,13 @@ def page_text(answer: httpx.Response) -> str:
 @measured
 def save(folder: Path, country: str, html: str, csv_text: str) -> None:
     """Save a country's page and CSV file, each completely or not at all."""
-    write_whole(folder, f"{country}.html", html)
-    write_whole(folder, f"{country}.csv", csv_text)
+    save_whole(folder, f"{country}.html", html)
+    save_whole(folder, f"{country}.csv", csv_text)
 
 
 @measured
 def report(folder: Path, findings: list[Finding]) -> Report:
     """Return the report of all findings, and save it."""
     made = summarise(findings)
-    write_whole(folder, "report.json", made.to_json())
+    save_whole(folder, "report.json", made.to_json())
     return made
