@@ -69,6 +69,8 @@ class Chapter:
         parameters: What may be set.
         decision: What is to be chosen; None if the notebook is not there yet.
         exercises: By name, the cases that tell whether the reader's function is right.
+        scale: The scale where nothing is said.
+        scaled: By scale, what it says of this notebook's own parameters; it wins over what it says of every notebook's.
     """
 
     name: str
@@ -76,6 +78,8 @@ class Chapter:
     parameters: tuple[Parameter, ...] = ()
     decision: Decision | None = None
     exercises: Mapping[str, tuple[Case, ...]] = field(default_factory=dict)
+    scale: str = DEFAULT_SCALE
+    scaled: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
     @property
     def ready(self) -> bool:
@@ -87,20 +91,26 @@ class Chapter:
         """The two digits its name begins with."""
         return self.name[:2]
 
+    @property
+    def guesses(self) -> tuple[Parameter, ...]:
+        """The parameters that answer predictions: `guess`, or `guess_` and more."""
+        return tuple(p for p in self.parameters if p.name == "guess" or p.name.startswith("guess_"))
 
-def common(repeats: int | None, how_often: str) -> tuple[Parameter, ...]:
+
+def common(repeats: int | None, how_often: str, scale: str = DEFAULT_SCALE) -> tuple[Parameter, ...]:
     """Return the parameters that every notebook has.
 
     Args:
         repeats: The default number of runs; None leaves it to the scale.
         how_often: What the parameter `repeats` says of itself.
+        scale: The chapter's scale where nothing is said.
     """
     return (
         Parameter(
             "scale",
             "str",
             None,
-            "how much work: tiny, demo, class, large; None is demo, or FLOWLAB_SCALE",
+            f"how much work: tiny, demo, class, large; None is {scale}, or FLOWLAB_SCALE",
             choices=SCALES,
         ),
         Parameter("latency_ms", "float", None, "the site's wait, every request; None is the scale's", least=0),

@@ -18,7 +18,7 @@ from textwrap import fill
 from typing import Any, TypeVar
 
 from flowlab.adventure import claims, parameters
-from flowlab.adventure.chapters import DEFAULT_SCALE, SCALES, Chapter, Decision
+from flowlab.adventure.chapters import SCALES, Chapter, Decision
 from flowlab.adventure.folders import journal_file
 from flowlab.adventure.journals import Journal
 from flowlab.adventure.outcomes import WIDTH, Outcome
@@ -172,7 +172,7 @@ def begin(name: str, namespace: Mapping[str, Any]) -> Trip:
     global _current
     this = chapter(name)
     given = parameters.names_given(this.parameters, namespace)
-    settings = resolved(parameters.checked(this.parameters, namespace, given))
+    settings = resolved(this, parameters.checked(this.parameters, namespace, given))
     if _current is not None:
         _current.close()
     _current = Trip(this, settings, Journal(journal_file(settings.get("journal"))))
@@ -180,15 +180,20 @@ def begin(name: str, namespace: Mapping[str, Any]) -> Trip:
     return _current
 
 
-def resolved(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings with the scale, and what it says, filled in where nothing was said."""
-    from flowlab.workloads import loneliest
-
-    scale = settings.get("scale") or os.environ.get("FLOWLAB_SCALE") or DEFAULT_SCALE
+def resolved(this: Chapter, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a notebook's settings with the scale, and what it says, filled in where nothing was said."""
+    scale = settings.get("scale") or os.environ.get("FLOWLAB_SCALE") or this.scale
     if scale not in SCALES:
         raise SettingError(f"FLOWLAB_SCALE is {scale!r}, which is no scale. Choose: {', '.join(SCALES)}")
-    says = {"repeats": 1 if scale == "tiny" else 3, **loneliest.SCALES[scale]}
+    says = _said(this, scale)
     return {name: says.get(name) if value is None else value for name, value in settings.items()} | {"scale": scale}
+
+
+def _said(this: Chapter, scale: str) -> dict[str, Any]:
+    """Return what a scale says of a notebook's parameters."""
+    from flowlab.workloads import loneliest
+
+    return {"repeats": 1 if scale == "tiny" else 3, **loneliest.SCALES[scale], **this.scaled.get(scale, {})}
 
 
 def decide(key: str, options: Mapping[str, str] | Iterable[str], default: str) -> str:
@@ -265,9 +270,8 @@ def claim(text: str, gain: float, at_least: float, noise: float) -> None:
     Raises:
         AssertionError: It does not hold, and the machine's noise cannot explain it.
     """
-    from flowlab.workloads import loneliest
-
-    settings = current().settings
-    says = loneliest.SCALES[settings["scale"]]
+    trip = current()
+    settings = trip.settings
+    says = {name: value for name, value in _said(trip.chapter, settings["scale"]).items() if name != "repeats"}
     own = ", ".join(f"{name} = {settings[name]}" for name in says if settings.get(name, says[name]) != says[name])
     print(fill(claims.claim(text, gain, at_least, noise, settings["scale"], own), WIDTH))

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from flowlab.adventure.branches import recorded, recording, roads
+from flowlab.adventure.branches import recorded, roads
 from flowlab.adventure.branches.goals import code_lines
 from flowlab.adventure.journals import Journal
 from flowlab.adventure.outcomes import Outcome
@@ -56,7 +56,7 @@ def test_every_claim_is_about_a_road_there_is():
     assert list(roads.CLAIMS) == OPTIONS
     for road, claims in roads.CLAIMS.items():
         for _, strategy, figure, at_least in claims:
-            assert strategy in recorded.ROADS[road]
+            assert strategy in recorded.recorded(roads.NOTEBOOK)["branches"][road]
             assert figure in roads.KEPT
             assert at_least > 1
 
@@ -66,8 +66,8 @@ def test_an_empty_journal_shows_recorded_data_and_says_so(comparison, tmp_path):
     table = roads.all_roads(outcome, Journal(tmp_path / "journal.jsonl"))
     sources = table.groupby("road")["where from"].unique()
     assert list(sources["download"]) == ["measured just now"]
-    assert list(sources["parse"]) == [roads.LABEL]
-    assert f"recorded elsewhere: {recorded.WHERE}" == roads.RECORDED
+    assert list(sources["parse"]) == [recorded.LABEL]
+    assert roads.RECORDED.startswith("recorded elsewhere: 2 cores")
     assert table["n"].min() >= 3
 
 
@@ -86,15 +86,6 @@ def test_a_road_taken_before_comes_from_the_journal_with_its_date(comparison, tm
     [source] = table[table.road == "parse"]["where from"].unique()
     assert source.startswith("your journal, 20")
     assert source.endswith("scale demo")
-
-
-def test_recorded_data_are_written_as_they_stand():
-    machine = recorded.WHERE.removesuffix(", scale demo")
-    namespace: dict = {}
-    exec(recording.source(recorded.ROADS, machine), namespace)
-    assert namespace["ROADS"] == recorded.ROADS
-    assert namespace["WHERE"] == recorded.WHERE
-    assert list(recorded.ROADS) == OPTIONS == list(recording.ROADS)
 
 
 def test_lines_of_code_are_counted_without_docstrings_comments_and_blanks():

@@ -3,7 +3,7 @@
 import pytest
 
 from flowlab.adventure import pickers, trips
-from flowlab.adventure.chapters import Branch, Chapter, Decision
+from flowlab.adventure.chapters import SCALES, Branch, Chapter, Decision
 from flowlab.adventure.journals import Journal
 from flowlab.adventure.outcomes import Outcome
 from flowlab.adventure.parameters import Parameter
@@ -36,7 +36,7 @@ def trip(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, __name__, __import__("types").SimpleNamespace(walk=walk, fly=fly))
     parameters = (Parameter("path", "str", "walk", "which", choices=("walk", "fly")),)
     this = trips.Trip(
-        Chapter("99_test", "Test", parameters, decision, True),
+        Chapter("99_test", "Test", parameters, decision),
         {"seed": 7, "scale": "tiny"},
         Journal(tmp_path / "journal.jsonl"),
     )
@@ -186,5 +186,33 @@ def test_an_unknown_scale_in_the_environment_is_refused_with_the_scales(namespac
 
 
 def test_begin_refuses_a_notebook_that_is_not_there_yet(namespace):
-    with pytest.raises(SettingError, match="Ready: 00_start_here, 02_login_crawl_parse"):
-        trips.begin("03_threads", namespace)
+    with pytest.raises(SettingError, match=r"Ready: 00_start_here, .*02_login_crawl_parse"):
+        trips.begin("99_nowhere", namespace)
+
+
+@pytest.fixture
+def own(monkeypatch):
+    monkeypatch.delenv("FLOWLAB_SCALE", raising=False)
+    scaled = {"tiny": {"n_items": 4, "latency_ms": 1}, "class": {"n_items": 400, "latency_ms": 2}}
+    return Chapter("99_test", "Test", scale="class", scaled=scaled)
+
+
+def test_a_chapter_has_a_scale_of_its_own_and_its_parameters_too(own):
+    nothing = dict.fromkeys(("scale", "n_items", "latency_ms", "repeats"))
+    assert trips.resolved(own, nothing) == {"scale": "class", "n_items": 400, "latency_ms": 2, "repeats": 3}
+    assert trips.resolved(own, nothing | {"scale": "tiny", "n_items": 5})["n_items"] == 5
+    assert trips.resolved(own, nothing | {"scale": "tiny"})["latency_ms"] == 1
+
+
+def test_a_claim_is_not_asserted_of_a_chapters_own_parameter_set_otherwise(own, monkeypatch, capsys):
+    settings = trips.resolved(own, {"scale": "class", "n_items": 3, "latency_ms": None})
+    monkeypatch.setattr(trips, "_current", trips.Trip(own, settings, Journal(None)))
+    trips.claim("it is faster", 1.0, 2.0, 1.1)
+    assert "since you chose n_items = 3" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("chapter", [c for c in CHAPTERS.values() if c.ready], ids=lambda c: c.name)
+def test_every_number_of_every_notebook_has_a_value_at_every_scale(chapter, scale):
+    settings = trips.resolved(chapter, {p.name: p.default for p in chapter.parameters} | {"scale": scale})
+    assert all(settings[p.name] is not None for p in chapter.parameters if p.type != "str")

@@ -1,5 +1,6 @@
 """Surroundings in which a notebook touches nothing of its user's, and runs of it that leave nothing behind."""
 
+import ast
 import os
 import sys
 import uuid
@@ -13,6 +14,7 @@ import pytest
 
 from flowlab.adventure import notebooks_folder
 from flowlab.adventure.journals import Journal
+from flowlab.adventure.walks import Walk, walked
 
 MARK = "FLOWLAB_TESTED_BY"
 
@@ -73,19 +75,15 @@ class Taken:
 @pytest.fixture(scope="session")
 def take(surroundings, tmp_path_factory):
     """A function that runs a notebook by papermill, in this process, from a folder of its own; it returns a Future."""
-    import papermill
 
     def run(name, parameters, changed=None):
         folder = tmp_path_factory.mktemp(name)
-        source = notebooks_folder() / f"{name}.ipynb"
+        source = None
         if changed is not None:
             source = folder / "changed.ipynb"
             nbformat.write(changed, source)
         journal = folder / "journal.jsonl"
-        papermill.execute_notebook(
-            str(source), str(folder / "out.ipynb"), parameters={"journal": str(journal), **parameters},
-            kernel_name="python3", progress_bar=False, cwd=str(folder), log_output=False,
-        )  # fmt: skip
+        walked(Walk(name, {"journal": str(journal), **parameters}, source), folder / "out.ipynb")
         return Taken(nbformat.read(folder / "out.ipynb", as_version=4), Journal(journal), folder)
 
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(2) as pool:
@@ -104,6 +102,39 @@ def cells(notebook, tag):
 def tagged():
     """The function `cells`, for tests that cannot import from here."""
     return cells
+
+
+def calls(notebook, function):
+    """Every call of `adventure.<function>` in the cells, as a syntax tree."""
+    return [
+        node
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+        for node in ast.walk(ast.parse(cell.source))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == f"adventure.{function}"
+    ]
+
+
+@pytest.fixture(scope="session")
+def called():
+    """The function `calls`, for tests that cannot import from here."""
+    return calls
+
+
+@pytest.fixture(scope="session")
+def predicted():
+    """A function that returns a notebook's predictions: key to the parameter that answers it and the options."""
+
+    def predictions(notebook):
+        found = {}
+        for call in calls(notebook, "predict"):
+            key, _, options = (ast.literal_eval(argument) for argument in call.args)
+            [answer] = [ast.unparse(word.value) for word in call.keywords if word.arg == "answer"]
+            assert key not in found, f"two predictions are called {key!r}"
+            found[key] = answer, tuple(options)
+        return found
+
+    return predictions
 
 
 def ready():

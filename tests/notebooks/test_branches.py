@@ -9,7 +9,8 @@ READY = [chapter for chapter in CHAPTERS.values() if chapter.ready]
 MATRIX = [(chapter.name, branch.option) for chapter in READY for branch in chapter.decision.branches]
 
 
-UNANSWERED = [(name, option) for name, option in MATRIX if option != CHAPTERS[name].parameters[0].choices[-1]]
+ANSWERED = {chapter.name: chapter.decision.branches[-1].option for chapter in READY}
+UNANSWERED = [(name, option) for name, option in MATRIX if option != ANSWERED[name]]
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +32,7 @@ def variant(chapter, option, tagged):
     notebook = nbformat.read(notebooks_folder() / f"{chapter.name}.ipynb", as_version=4)
     for stub, solution in zip(tagged(notebook, "exercise"), tagged(notebook, "solution"), strict=True):
         stub.source = solution.source
-    return parameters | {"guess": guesses(chapter)[0]}, notebook
-
-
-def guesses(chapter):
-    return next(p for p in chapter.parameters if p.name == "guess").choices
+    return parameters | {guess.name: guess.choices[0] for guess in chapter.guesses}, notebook
 
 
 @pytest.mark.parametrize(("name", "option"), MATRIX)
@@ -60,24 +57,28 @@ def test_a_branch_leaves_choice_and_result_in_the_journal(branches, name, option
 
 
 @pytest.mark.parametrize(("name", "option"), UNANSWERED)
-def test_what_is_not_answered_is_not_attempted_and_stops_nothing(branches, tagged, name, option):
+def test_what_is_not_answered_is_not_attempted_and_stops_nothing(branches, tagged, predicted, name, option):
     taken = branches[name, option].result()
-    assert "Prediction " in taken.printed
-    assert "Your prediction: not attempted; measured: " in taken.printed
+    keys = predicted(taken.notebook)
+    for key in keys:
+        assert f"Prediction {key!r}: not attempted." in taken.printed
+    assert taken.printed.count("Your prediction: not attempted; measured: ") == len(keys)
     for stub in tagged(taken.notebook, "exercise"):
         assert f"Exercise {stub.metadata['flowlab']['exercise']!r}: not attempted." in taken.printed
-    assert taken.journal.last("prediction", name).value is None
+    noted = taken.journal.entries("prediction", name)
+    assert {(entry.key, entry.value) for entry in noted} == {(key, None) for key in keys}
 
 
 @pytest.mark.parametrize("chapter", READY, ids=lambda chapter: chapter.name)
-def test_answers_and_solutions_are_found_right(branches, tagged, chapter):
-    taken = branches[next(each for each in MATRIX if each[0] == chapter.name and each not in UNANSWERED)].result()
+def test_answers_and_solutions_are_found_right(branches, tagged, predicted, chapter):
+    taken = branches[chapter.name, ANSWERED[chapter.name]].result()
     for stub in tagged(taken.notebook, "exercise"):
         assert f"Exercise {stub.metadata['flowlab']['exercise']!r}: right, in all" in taken.printed
     assert "not attempted" not in taken.printed
-    answered, revealed = taken.journal.entries("prediction", chapter.name)
-    assert (answered.value, revealed.value) == (guesses(chapter)[0],) * 2
-    assert revealed.facts["outcome"] in guesses(chapter)
+    for key, (_, options) in predicted(taken.notebook).items():
+        answered, revealed = taken.journal.entries("prediction", chapter.name, key)
+        assert (answered.value, revealed.value) == (options[0],) * 2
+        assert revealed.facts["outcome"] in options
 
 
 def test_files_are_left_only_where_they_were_asked_for(branches):

@@ -28,14 +28,6 @@ def section(notebook, heading):
     return found.group(1)
 
 
-def calls(notebook, function):
-    """Every call of `adventure.<function>` in the cells, as a syntax tree."""
-    for cell in code(notebook):
-        for node in ast.walk(ast.parse(cell.source)):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == f"adventure.{function}":
-                yield node
-
-
 def test_a_notebook_is_marked_ready_exactly_if_it_is_there():
     assert sorted(path.stem for path in notebooks_folder().glob("*.ipynb")) == NAMES
 
@@ -58,14 +50,17 @@ class TestNotebook:
             assert told["help"] == parameter.text
             assert all(choice in told["help"] for choice in parameter.choices)
 
-    def test_the_options_offered_are_the_tables(self, notebook, name):
-        [decide] = calls(notebook, "decide")
+    def test_the_options_offered_are_the_tables(self, notebook, called, name):
+        [decide] = called(notebook, "decide")
         key, options = (ast.literal_eval(argument) for argument in decide.args[:2])
         assert (key, options) == (CHAPTERS[name].decision.key, CHAPTERS[name].decision.options)
         assert [ast.unparse(word.value) for word in decide.keywords] == [CHAPTERS[name].decision.parameter]
-        [predict] = calls(notebook, "predict")
-        guess = next(p for p in CHAPTERS[name].parameters if p.name == "guess")
-        assert tuple(ast.literal_eval(predict.args[2])) == guess.choices
+
+    def test_every_prediction_is_answered_by_a_parameter_of_its_own_and_revealed(self, notebook, predicted, name):
+        answers = [(parameter, options) for parameter, options in predicted(notebook).values()]
+        assert answers
+        assert sorted(answers) == sorted((guess.name, guess.choices) for guess in CHAPTERS[name].guesses)
+        assert sum(cell.source.count(".reveal(") for cell in code(notebook)) >= len(answers)
 
     def test_a_widget_is_alone_in_its_cell_and_nobody_checks_its_view(self, notebook, name):
         widgets = [cell for cell in code(notebook) if "adventure.widget(" in cell.source]
@@ -77,10 +72,9 @@ class TestNotebook:
 
     def test_stub_and_solution_cannot_drift_apart(self, notebook, tagged, name):
         stubs, solutions = tagged(notebook, "exercise"), tagged(notebook, "solution")
-        assert stubs
+        assert {stub.metadata.flowlab.exercise for stub in stubs} == set(CHAPTERS[name].exercises)
         for stub, solution in zip(stubs, solutions, strict=True):
             assert stub.metadata.flowlab == solution.metadata.flowlab
-            assert stub.metadata.flowlab.exercise in CHAPTERS[name].exercises
             assert stub.source == stub_of(solution.source)
             assert solution.metadata.jupyter.source_hidden
             assert notebook.cells.index(stub) < notebook.cells.index(solution)

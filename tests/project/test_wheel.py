@@ -46,6 +46,7 @@ def wheel(uv: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_carries_the_data_and_no_tests(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert any(name.endswith("share/flowlab/airports.csv") for name in names)
+    assert "flowlab/adventure/branches/recorded/02_login_crawl_parse.json" in names
     assert not [name for name in names if name.startswith(("tests", "notebooks", "benchmarks"))]
 
 

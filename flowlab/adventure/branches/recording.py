@@ -1,61 +1,65 @@
-"""Recording: how `recorded.py` came about, and how to make it anew.
+"""Recording: how the recorded data came about, and how to make them anew.
 
-`python -m flowlab.adventure.branches.recording` takes every road at scale demo, five times each, and writes what the
-journal would keep. Not here: the roads. Run it on a machine that does nothing else.
+`python -m flowlab.adventure.branches.recording [NOTEBOOK...]` runs each notebook once a branch, with nobody there, and
+keeps what its journal would keep. Not here: the branches. Run it on a machine that does nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from flowlab.adventure.branches import roads
-from flowlab.adventure.trips import resolved
-from flowlab.machine import Machine
-from flowlab.workloads import loneliest
+from flowlab.adventure.chapters import Chapter
+from flowlab.adventure.journals import Entry, Journal
+from flowlab.adventure.series import CHAPTERS, chapter
+from flowlab.adventure.walks import Walk, walked
 
-REPEATS = 5
-ROADS = {"download": roads.download, "parse": roads.parse, "algorithm": roads.algorithm}
-HEAD = '''"""Recorded data: what the roads of notebook 02 gave once, for readers whose journal is still empty.
-
-Here: data, never shown without its label; `recording` made it. The invariant: it is what `roads` returned on the
-machine and in the setting that `WHERE` names.
-"""
-
-from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any
-
-WHERE = "{machine}, scale demo"
-
-ROADS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {{
-'''
+SETTINGS: Mapping[str, Any] = {"scale": "demo", "repeats": 5}
+FOLDER = Path(__file__).with_name("recorded")
 
 
-def record() -> dict[str, Mapping[str, Mapping[str, Any]]]:
-    """Return the summary of every road, taken here and now."""
-    settings = resolved({"scale": "demo", "n_countries": None, "latency_ms": None, "repeats": REPEATS})
-    with loneliest.site(latency_ms=settings["latency_ms"], seed=7) as site:
-        return {name: road(settings, lambda done, total, now: None, site=site).facts for name, road in ROADS.items()}
+def record(this: Chapter, settings: Mapping[str, Any] = SETTINGS) -> dict[str, Entry]:
+    """Return, by option, the journal's entry of every branch of a notebook, taken here and now."""
+    decision = this.decision
+    found: dict[str, Entry] = {}
+    for branch in decision.branches if decision else ():
+        with TemporaryDirectory(prefix="flowlab-") as temporary:
+            journal = Path(temporary) / "journal.jsonl"
+            given = {"journal": str(journal), decision.parameter: branch.option, **settings} if decision else {}
+            walked(Walk(this.name, given), Path(temporary) / "out.ipynb")
+            entry = Journal(journal).last("result", this.name)
+        if entry is None:
+            raise AssertionError(f"{this.name} left no result of {branch.option} in its journal")
+        found[branch.option] = entry
+    return found
 
 
-def source(found: Mapping[str, Mapping[str, Mapping[str, Any]]], machine: str) -> str:
-    """Return the text of `recorded.py`."""
-    lines = [HEAD.format(machine=machine).rstrip("\n")]
-    for road, strategies in found.items():
-        lines.append(f'    "{road}": {{')
-        for strategy, row in strategies.items():
-            cells = [f'"{name}": {_rounded(value)!r}' for name, value in row.items()]
-            lines += [f'        "{strategy}": {{', *(f"            {cell}," for cell in cells), "        },"]
-        lines.append("    },")
-    return "\n".join([*lines, "}", ""])
+def text(found: Mapping[str, Entry]) -> str:
+    """Return the text of a data file."""
+    [where] = {f"{e.facts['machine']}, scale {e.facts['parameters']['scale']}" for e in found.values()}
+    branches = {option: _rounded(entry.facts["summary"]) for option, entry in found.items()}
+    return json.dumps({"where": where, "branches": branches}, indent=1, ensure_ascii=False) + "\n"
 
 
 def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_rounded(each) for each in value]
     return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
+def main(names: Sequence[str]) -> None:
+    """Record the notebooks of these names, or all that are there."""
+    for this in map(chapter, names or [each.name for each in CHAPTERS.values() if each.ready]):
+        FOLDER.mkdir(exist_ok=True)
+        (FOLDER / f"{this.name}.json").write_text(text(record(this)), "utf-8")
+        print(f"{this.name}: {', '.join(this.decision.options if this.decision else ())}")
+
+
 if __name__ == "__main__":
-    Path(__file__).with_name("recorded.py").write_text(source(record(), Machine.detect().sentence()), "utf-8")
+    main(sys.argv[1:])

@@ -7,13 +7,13 @@ or the road is an error.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
-from flowlab.adventure.branches.recorded import ROADS, WHERE
-from flowlab.adventure.journals import Entry, Journal
+from flowlab.adventure.branches.recorded import known, where
+from flowlab.adventure.journals import Journal
 from flowlab.adventure.outcomes import Outcome, Progress
 from flowlab.comparison import Comparison, compare
 from flowlab.errors import require
@@ -23,8 +23,8 @@ Ways = Mapping[str, tuple[str, Mapping[str, Any]]]
 
 DO_LESS: Mapping[str, Any] = {"parser": "stdlib", "compute": "sorted"}
 
-LABEL = "recorded elsewhere"
-RECORDED = f"{LABEL}: {WHERE}"
+NOTEBOOK = "02_login_crawl_parse"
+RECORDED = where(NOTEBOOK)
 
 CLAIMS: Mapping[str, tuple[tuple[str, str, str, float], ...]] = {
     "download": (
@@ -136,24 +136,8 @@ def pick(comparison: Comparison, goal: str) -> str:
 def all_roads(outcome: Outcome, journal: Journal) -> Any:
     """Return the three roads side by side: yours now, yours from the journal, or else the recorded one, labelled."""
     pandas = require("pandas", extra="demo", why="to show the roads as a table")
-    rows: list[dict[str, Any]] = []
-    for road, recorded in ROADS.items():
-        entry = _last(journal.entries("result", key="road"), road)
-        if road == outcome.option:
-            rows += _rows(road, outcome.facts, "measured just now")
-        elif entry:
-            rows += _rows(road, entry.facts["summary"], f"your journal, {entry.at[:16]}, scale {_scale(entry)}")
-        else:
-            rows += _rows(road, recorded, LABEL)
-    return pandas.DataFrame(rows)
-
-
-def _last(entries: Sequence[Entry], road: str) -> Entry | None:
-    return next((entry for entry in reversed(entries) if entry.value == road and entry.facts.get("summary")), None)
-
-
-def _scale(entry: Entry) -> str:
-    return str(entry.facts.get("parameters", {}).get("scale", "unknown"))
+    found = known(NOTEBOOK, outcome, journal)
+    return pandas.DataFrame([row for each in found for row in _rows(each.option, each.facts, each.source)])
 
 
 def _rows(road: str, facts: Mapping[str, Mapping[str, Any]], source: str) -> list[dict[str, Any]]:
