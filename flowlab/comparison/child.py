@@ -1,7 +1,8 @@
 """What happens inside the fresh process of one run: load the strategy, wait for the word, call it, report its cost.
 
-The parent reads three words on the child's standard output: `ready` (everything is imported), `done` (the figures
-are written). What the strategy itself prints goes to a file, so that the two never mix. Started only by `runner`.
+The parent reads two words on the child's standard output: `ready` (everything is imported), `done` (the figures
+are written). What the strategy itself prints goes to a file, and the traceback of what ended it, so that the two never
+mix. Started only by `runner`.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ def main(folder: str, parent: str) -> None:
     try:
         name, call = pickle.loads((Path(folder) / PAYLOAD).read_bytes())
     except BaseException as error:
-        result = {"error": _last_line(error), "traceback": traceback.format_exc()}
+        traceback.print_exc()
+        result = {"error": _last_line(error)}
     else:
         from flowlab.metrics.pipes import count_connections
 
@@ -57,7 +59,8 @@ def _measure(name: str, call: Callable[[], Any], counted: bool) -> dict[str, Any
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            result.update(error=_last_line(error), traceback=traceback.format_exc())
+            traceback.print_exc()
+            result["error"] = _last_line(error)
             result["explained"] = str(error) if isinstance(error, FlowlabError) else None
         result["ended_ns"] = time.perf_counter_ns()
         result["wall_s"] = (result["ended_ns"] - started_ns) / 1e9
@@ -106,7 +109,6 @@ def _write(path: Path, result: dict[str, Any]) -> None:
     except BaseException as error:
         result.pop("value", None)
         result["error"] = f"its result cannot be sent between processes ({type(error).__name__}): return plain data"
-        result["traceback"] = traceback.format_exc()
         blob = cloudpickle.dumps(result)
     path.write_bytes(blob)
 
@@ -129,6 +131,7 @@ def _keep_the_words_apart(folder: Path) -> tuple[BinaryIO, BinaryIO]:
     os.dup2(nothing, 0)
     os.dup2(printed, 1)
     os.dup2(printed, 2)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a killed run keeps what it printed
     return word_in, word_out
 
 

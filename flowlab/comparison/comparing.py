@@ -1,8 +1,8 @@
 """Comparing: the same job with several strategies, repeats interleaved, results held equal.
 
-Serial goes first, as everybody's baseline; a job of plain functions is then placed by what that run measured. From
-there the order within each round is shuffled, so that a machine that slows down slows all strategies alike. No run
-is dropped.
+Serial goes first, as everybody's baseline; a job of plain functions is then placed by what that run measured, or by a
+trial, one serial run more, where serial is not among the strategies. From there the order within each round is
+shuffled, so that a machine that slows down slows all strategies alike. No run is dropped.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
+from flowlab.comparison.jobs import PLACED
 from flowlab.comparison.result import Comparison, StrategyRun
 from flowlab.comparison.runner import Bench, Outcome
 from flowlab.comparison.strategies import Results
@@ -72,9 +73,15 @@ def compare(
 
 def _say_calls(job: Any, chosen: Subject, repeats: int, say: Callable[[str], None]) -> None:
     calls = getattr(job, "calls", None)
-    if calls is not None:
-        n = len(chosen.strategies)
-        say(f"{n} strategies x {repeats} repeats x {calls:,} calls = {n * repeats * calls:,} real calls")
+    if calls is None:
+        return
+    n = len(chosen.strategies)
+    text = f"{n} strategies x {repeats} repeats x {calls:,} calls = {n * repeats * calls:,} real calls"
+    if chosen.source is not None and chosen.source.needs_trial(chosen.strategies):
+        text += (
+            f"; before them {calls:,}, serially, to see which functions compute: {(n * repeats + 1) * calls:,} in all"
+        )
+    say(text)
 
 
 @dataclass(slots=True)
@@ -95,8 +102,11 @@ class _Comparing:
         reference: list[tuple[str, Any]] = []
         outcomes: list[Outcome] = []
         differing: dict[str, None] = {}
+        trial: StrategyRun | None = None
         with ExitStack() as stack:
             bench = Bench(machine, stack.enter_context(Sampler()), self.subject.services, timeout_s)
+            if self.subject.source is not None and self.subject.source.needs_trial(names):
+                trial = self._trial(bench)
             for order, (repeat, name) in enumerate(self._order(names)):
                 if self.progress:
                     self.progress(order, len(names) * self.repeats, name)
@@ -104,12 +114,13 @@ class _Comparing:
                 if order == 0:
                     _stop_if_hopeless(outcome)
                 outcome = self._judged(outcome, reference, differing)
-                if order == 0:
+                if order == 0 and name == "serial":
                     self._place(outcome.run)
                 outcomes.append(outcome)
         if self.progress:
             self.progress(len(outcomes), len(names) * self.repeats, "")
-        return self._comparison(names, outcomes, reference, tuple(differing), machine, time.monotonic() - started)
+        made = self._comparison(names, outcomes, reference, tuple(differing), machine, time.monotonic() - started)
+        return replace(made, trial=trial)
 
     def _order(self, names: Sequence[str]) -> list[tuple[int, str]]:
         draw = random.Random(self.seed)
@@ -121,12 +132,28 @@ class _Comparing:
             rounds += [(repeat, name) for name in shuffled]
         return rounds
 
-    def _place(self, run: StrategyRun) -> None:
-        """Let a job of plain functions place its steps by what the serial run measured."""
-        if self.subject.source is not None and run.strategy == "serial":
-            placed = self.subject.source.placed(computing_by_operation(run.records))
-            names = list(self.subject.strategies)
-            self.subject = replace(subject(placed, self.subject.equal), settings=placed.settings).only(names)
+    def _trial(self, bench: Bench) -> StrategyRun:
+        """Make the serial run that nobody asked for, to place what the others compute."""
+        if self.progress:
+            self.progress(0, len(self.subject.strategies) * self.repeats, "serial trial")
+        outcome = bench.run("serial", self.subject.source.strategies["serial"], 0, -1)
+        _stop_if_hopeless(outcome)
+        self._place(outcome.run, " (by a serial run made first)")
+        return outcome.run
+
+    def _place(self, run: StrategyRun, how: str = "") -> None:
+        """Let a job of plain functions place its steps by what a serial run measured."""
+        if self.subject.source is None:
+            return
+        if run.error is not None:
+            how = " (the serial run did not end, so nothing is known)"
+        names = list(self.subject.strategies)
+        placed = self.subject.source.placed(computing_by_operation(run.records))
+        settings = dict(placed.settings)
+        if chosen := [name for name in PLACED if name in names]:
+            heavy = ", ".join(step.name for step in placed.steps if step.name in placed.in_processes)
+            settings["in worker processes"] = f"{heavy or 'nothing'} of {' and '.join(chosen)}{how}"
+        self.subject = replace(subject(placed, self.subject.equal).only(names), settings=settings)
 
     def _judged(self, outcome: Outcome, reference: list[tuple[str, Any]], differing: dict[str, None]) -> Outcome:
         """Hold a result against the first that came; without keeping more than one."""

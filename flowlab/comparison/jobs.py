@@ -22,6 +22,9 @@ from flowlab.comparison.subjects import equal_values, send_by_value
 from flowlab.errors import SettingError
 from flowlab.machine import Machine
 
+PLACED = ("hybrid", "dataflow")
+"""The strategies whose functions are placed by what was measured."""
+
 CALLS_AT_ONCE = 32  # what the standard library's thread pool allows at most by default
 
 
@@ -95,6 +98,12 @@ class Job:
         """
         heavy = frozenset(step.name for step in self.steps if not step.is_async and computing.get(step.name, 0.0) > 0.5)
         return replace(self, in_processes=heavy)
+
+    def needs_trial(self, names: Iterable[str]) -> bool:
+        """Whether a serial run must be made first, to place what hybrid or dataflow compute: serial is not chosen."""
+        chosen = set(names)
+        sync = any(not step.is_async for step in self.steps)
+        return sync and "serial" not in chosen and not chosen.isdisjoint(PLACED)
 
 
 def job(

@@ -148,6 +148,8 @@ class Comparison:
         agree: Whether all results are equal.
         disagreements: One sentence for each difference found.
         sentence: What won at what and by how much, or that the difference is within the spread.
+        trial: A serial run made first where serial is not among the strategies and another one had to be placed by
+            what it measured; in no table.
     """
 
     name: str
@@ -164,6 +166,7 @@ class Comparison:
     verdict: Verdict | None = None
     value: Any = None
     took_s: float | None = None
+    trial: StrategyRun | None = None
 
     def runs_of(self, strategy: str) -> tuple[StrategyRun, ...]:
         """The runs of one strategy, in order."""

@@ -41,7 +41,6 @@ class Outcome:
     run: StrategyRun
     services: tuple[ServiceUse, ...]
     value: Any = None
-    traceback: str | None = None
     explained: str | None = None
     """The message of the error that ended the strategy, where it is one of flowlab's own."""
 
@@ -71,7 +70,7 @@ class Bench:
             result = _read_result(Path(folder), strategy, child)
             output = (Path(folder) / OUTPUT).read_text(errors="replace")[-_OUTPUT_LIMIT:]
         run = self._figures(strategy, repeat, order, result, samples, output)
-        return Outcome(run, services, result.get("value"), result.get("traceback"), result.get("explained"))
+        return Outcome(run, services, result.get("value"), result.get("explained"))
 
     def _watch(self, child: _Child, strategy: str, repeat: int) -> tuple[Samples | None, tuple[ServiceUse, ...]]:
         before = {name: _cpu_ns(pid) for name, pid in self.services.items()}
@@ -148,7 +147,21 @@ def _read_result(folder: Path, strategy: str, child: _Child) -> dict[str, Any]:
     if path.exists():
         result: dict[str, Any] = pickle.loads(path.read_bytes())
         return result
-    return {"error": f"its process ended without a result (exit status {child.process.returncode})", "traceback": None}
+    return {"error": f"its process ended without a result ({_status(child.process.returncode)})"}
+
+
+def _status(code: int | None) -> str:
+    """How a process ended, in words.
+
+    >>> _status(7), _status(-9)
+    ('exit status 7: a function ended it', 'killed by SIGKILL')
+    """
+    if code is None or code >= 0:
+        return f"exit status {code}: a function ended it"
+    try:
+        return f"killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"killed by signal {-code}"
 
 
 def _cpu_ns(pid: int) -> int | None:

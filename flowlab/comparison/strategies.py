@@ -10,9 +10,17 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flowlab.metrics import measured, span
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from flowlab.comparison.lasting import LastingPool
+
+FAILING = (Exception, SystemExit)
+"""What costs an item and not the strategy: `sys.exit` in somebody's function is a failure of that call."""
 
 Failure = tuple[int, str]
 """An item's index and the type of its exception. Never its message: that may hold the item."""
@@ -109,10 +117,16 @@ class _Line:
         value = item
         try:
             for step in self.steps:
-                value = self._runner.run(_call_async(step, value)) if step.is_async else _call(step, value)
-        except Exception as error:
+                value = self._on_the_loop(step, value) if step.is_async else _call(step, value)
+        except FAILING as error:
             return None, type(error).__name__
         return value, None
+
+    def _on_the_loop(self, step: Step, value: Any) -> Any:
+        value, error = self._runner.run(_caught(step, value))
+        if error is not None:
+            raise error
+        return value
 
 
 def _call(step: Step, value: Any) -> Any:
@@ -125,6 +139,14 @@ async def _call_async(step: Step, value: Any) -> Any:
         return await step.function(value)
 
     return await measured(step.name)(call)()
+
+
+async def _caught(step: Step, value: Any) -> tuple[Any, BaseException | None]:
+    """The value or the exception: a SystemExit that leaves a task goes through its event loop."""
+    try:
+        return await _call_async(step, value), None
+    except FAILING as error:
+        return None, error
 
 
 def serial(plan: Plan) -> Results:
@@ -179,7 +201,7 @@ def _on_a_loop(plan: Plan, at_once: int, elsewhere: Callable[[Step, Any], Awaita
             try:
                 for step in plan.steps:
                     value = await (_call_async(step, value) if step.is_async else elsewhere(step, value))
-            except Exception as error:
+            except FAILING as error:
                 collected.add(index, None, type(error).__name__)
             else:
                 collected.add(index, value, None)
@@ -207,7 +229,11 @@ def _start_worker(blob: bytes, asked_ns: int) -> None:
     worker_ready(asked_ns)
 
 
-def _work(index: int, item: bytes) -> tuple[int, bytes | None, str | None]:
+Worked = tuple[bytes | None, str | None]
+"""An item's pickled value, or the type of the exception that stopped it."""
+
+
+def _work(item: bytes) -> Worked:
     import pickle
 
     import cloudpickle
@@ -215,9 +241,9 @@ def _work(index: int, item: bytes) -> tuple[int, bytes | None, str | None]:
     assert _line is not None
     value, failure = _line(pickle.loads(item))
     try:
-        return index, None if failure else cloudpickle.dumps(value), failure
+        return None if failure else cloudpickle.dumps(value), failure
     except Exception as error:
-        return index, None, type(error).__name__
+        return None, type(error).__name__
 
 
 def _work_step(name: str, blob: bytes) -> bytes:
@@ -231,7 +257,7 @@ def _work_step(name: str, blob: bytes) -> bytes:
     return result
 
 
-def _pool(steps: tuple[Step, ...], workers: int) -> Any:
+def _pool(steps: tuple[Step, ...], workers: int) -> LastingPool:
     """A pool of fresh processes that know the steps; functions of notebooks and lambdas included (cloudpickle)."""
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
@@ -239,9 +265,15 @@ def _pool(steps: tuple[Step, ...], workers: int) -> Any:
 
     import cloudpickle
 
+    from flowlab.comparison.lasting import LastingPool
+
     fresh = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    context = multiprocessing.get_context(fresh)
-    return ProcessPoolExecutor(workers, context, _start_worker, (cloudpickle.dumps(steps), perf_counter_ns()))
+    context, blob = multiprocessing.get_context(fresh), cloudpickle.dumps(steps)
+
+    def start(count: int) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(count, context, _start_worker, (blob, perf_counter_ns()))
+
+    return LastingPool(start, workers)
 
 
 def processes(plan: Plan) -> Results:
@@ -252,17 +284,36 @@ def processes(plan: Plan) -> Results:
 
     collected = _Collected(len(plan.items))
     with _pool(plan.steps, plan.workers["processes"]) as pool:
-        waiting = [pool.submit(_work, index, cloudpickle.dumps(item)) for index, item in enumerate(plan.items)]
-        for done in waiting:
-            index, blob, failure = done.result()
+        waiting = [pool.submit(_work, cloudpickle.dumps(item)) for item in plan.items]
+        for index, done in enumerate(waiting):
+            blob, failure = _worked(pool, done, plan.items[index])
             collected.add(index, None if blob is None else pickle.loads(blob), failure)
     return collected.results()
+
+
+def _worked(pool: LastingPool, done: Future[Worked], item: Any) -> Worked:
+    """What `_work` returned, or that it ended its worker."""
+    from concurrent.futures.process import BrokenProcessPool
+
+    import cloudpickle
+
+    from flowlab.errors import WorkerLost
+
+    try:
+        return done.result()
+    except BrokenProcessPool:
+        pass
+    try:
+        return pool.again(_work, cloudpickle.dumps(item))  # type: ignore[no-any-return]
+    except WorkerLost as error:
+        return None, type(error).__name__
 
 
 def hybrid(plan: Plan) -> Results:
     """One event loop for what waits, a pool of processes for the steps that compute."""
     import asyncio
     import pickle
+    from concurrent.futures.process import BrokenProcessPool
 
     import cloudpickle
 
@@ -274,8 +325,11 @@ def hybrid(plan: Plan) -> Results:
         async def elsewhere(step: Step, value: Any) -> Any:
             if step.name not in plan.in_processes:
                 return await asyncio.to_thread(_call, step, value)
-            loop = asyncio.get_running_loop()
-            return pickle.loads(await loop.run_in_executor(pool, _work_step, step.name, cloudpickle.dumps(value)))
+            call = (_work_step, step.name, cloudpickle.dumps(value))
+            try:
+                return pickle.loads(await asyncio.wrap_future(pool.submit(*call)))
+            except BrokenProcessPool:
+                return pickle.loads(await asyncio.to_thread(pool.again, *call))
 
         return _on_a_loop(plan, plan.workers["asyncio"], elsewhere)
 

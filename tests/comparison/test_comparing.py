@@ -103,6 +103,7 @@ def test_a_strategy_that_raises_is_reported_and_the_rest_compared() -> None:
 
     found = fl.compare({"serial": lambda: 1, "threads": broken, "asyncio": lambda: 1}, repeats=1, say=quiet)
     assert found.runs_of("threads")[0].error == "ZeroDivisionError: no"
+    assert found.runs_of("threads")[0].output.endswith("ZeroDivisionError: no\n")  # its traceback
     assert not found.agree and found.spread("asyncio", "wall_s") is not None
 
 
@@ -221,6 +222,11 @@ def score(item: int) -> int:
     return sum(range(item * 1000))
 
 
+def process_of(item: int) -> int:
+    score(item + 100)
+    return os.getpid()
+
+
 def test_a_job_of_plain_functions_says_its_calls_first_and_ends_with_a_verdict() -> None:
     said: list[str] = []
     found = fl.compare(fl.job(fetch, score, items=range(30), workers=2), sample=6, repeats=3, say=said.append)
@@ -231,6 +237,54 @@ def test_a_job_of_plain_functions_says_its_calls_first_and_ends_with_a_verdict()
     for name in found.strategies:
         calls = [record for record in found.best(name).records if record.operation in ("fetch", "score")]
         assert len(calls) == 12, name
+
+
+def test_without_serial_a_serial_trial_places_what_hybrid_and_dataflow_compute() -> None:
+    said: list[str] = []
+    made = fl.job(fetch, process_of, items=range(4), workers=1)
+    found = fl.compare(made, ["hybrid", "dataflow"], repeats=1, equal=lambda *_: True, say=said.append)
+    assert said == [
+        "2 strategies x 1 repeats x 8 calls = 16 real calls; "
+        "before them 8, serially, to see which functions compute: 24 in all"
+    ]
+    assert found.trial is not None and found.trial.strategy == "serial" and len(found.trial.records) == 8
+    assert found.strategies == ("hybrid", "dataflow") and len(found.runs) == 2
+    told = "process_of of hybrid and dataflow (by a serial run made first)"
+    assert found.settings["in worker processes"] == told
+    for run in found.runs:
+        pids = {record.operation: record.pid for record in run.records}
+        assert pids["process_of"] != pids["fetch"], run.strategy
+
+
+def test_where_serial_runs_or_nothing_can_be_placed_there_is_no_trial() -> None:
+    async def waits(item: int) -> int:
+        return item
+
+    for function, names in ((score, ["serial", "hybrid"]), (score, ["threads"]), (waits, ["hybrid", "dataflow"])):
+        assert fl.compare(fl.job(function, items=[1]), names, repeats=1, say=quiet).trial is None
+
+
+def test_a_trial_whose_every_item_fails_ends_the_comparison() -> None:
+    def broken(item: int) -> int:
+        raise KeyError(item)
+
+    with pytest.raises(ComparisonError, match=r"every item failed \(3 of 3, KeyError\)"):
+        fl.compare(fl.job(broken, items=range(3)), ["hybrid"], repeats=1, say=quiet)
+
+
+def test_an_item_that_ends_the_process_ends_the_strategies_that_run_in_it_and_says_so() -> None:
+    def leaves(item: int) -> int:
+        print(f"item {item}")
+        if item == 1:
+            os._exit(7)
+        return item
+
+    found = fl.compare(fl.job(leaves, items=range(3), workers=1), ["serial", "processes"], repeats=1, say=quiet)
+    ended = "its process ended without a result (exit status 7: a function ended it)"
+    assert found.disagreements[0] == f"serial failed: {ended}"
+    assert found.runs_of("serial")[0].output == "item 0\nitem 1\n"
+    (survived,) = found.runs_of("processes")
+    assert survived.error is None and survived.failures == ((1, "WorkerLost"),)
 
 
 def test_failing_items_are_listed_for_each_strategy_and_the_rest_compared() -> None:

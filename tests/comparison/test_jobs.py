@@ -3,8 +3,10 @@
 import asyncio
 import functools
 import os
+import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 import pytest
@@ -60,6 +62,51 @@ def test_a_failing_item_is_kept_as_a_failure_and_the_rest_go_on(name: str, first
     assert [index for index, _ in made.strategies[name]().failures] == [0, 3]
     assert {error for _, error in made.strategies[name]().failures} == {"ValueError"}
     assert made.strategies[name]().values[1] is not None
+
+
+def leave(value: int) -> int:
+    if value == 2:
+        sys.exit(3)
+    return value
+
+
+async def leave_a_loop(value: int) -> int:
+    return leave(value)
+
+
+@pytest.mark.parametrize("name", list(ALL))
+@pytest.mark.parametrize("function", [leave, leave_a_loop], ids=["sync", "async"])
+def test_sys_exit_in_one_item_fails_that_item(name: str, function: Any) -> None:
+    made = job(function, items=range(4), workers=2).placed({"leave": 0.9})
+    assert made.strategies[name]() == Results((0, 1, None, 3), ((2, "SystemExit"),))
+
+
+def end_the_process(value: int) -> int:
+    if value % 4 == 2:
+        os._exit(7)
+    return value
+
+
+@pytest.mark.parametrize("name", ["processes", "hybrid", "dataflow"])
+def test_an_item_that_ends_its_worker_process_costs_itself_alone(name: str) -> None:
+    made = job(end_the_process, double, items=range(8), workers=2).placed({"end_the_process": 0.9})
+    lost = ((2, "WorkerLost"), (6, "WorkerLost"))
+    assert made.strategies[name]() == Results((0, 2, None, 6, 8, 10, None, 14), lost)
+
+
+class Unloadable:
+    """Pickles, and ends whoever unpickles it."""
+
+    def __reduce__(self) -> Any:
+        return os._exit, (9,)
+
+    def __call__(self, value: int) -> int:
+        return value
+
+
+def test_workers_that_cannot_start_are_not_taken_for_items_that_fail() -> None:
+    with pytest.raises(BrokenProcessPool):
+        job(Unloadable(), items=range(3), workers=2).strategies["processes"]()
 
 
 @pytest.mark.parametrize("name", list(ALL))
