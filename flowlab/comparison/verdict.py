@@ -84,9 +84,14 @@ def verdict(comparison: Comparison, workers: Mapping[str, int], job: Job | None 
         strategy=chosen, workers=workers.get(chosen), gain=gain, gain_low=low, gain_high=high,
         extra_bytes=_extra_bytes(comparison, chosen), waiting=waiting, computing=computing,
         projected_s=_projected(comparison, chosen, job), text="",
-        code=code(chosen, job.steps, workers, job.in_processes) if job else None,
+        code=code(chosen, job.steps, workers, job.in_processes, _failed_with(comparison)) if job else None,
     )  # fmt: skip
     return replace(made, text=_text(made, tied, walls, job))
+
+
+def _failed_with(comparison: Comparison) -> set[str]:
+    """Types of the exceptions that items failed with."""
+    return {kind for run in comparison.runs for _, kind in run.failures}
 
 
 def unbeaten(spreads: Mapping[str, Spread]) -> list[str]:

@@ -1,6 +1,5 @@
 """Comparing for real: fresh processes, interleaved, results held equal, nothing left behind."""
 
-import functools
 import itertools
 import os
 import signal
@@ -323,37 +322,3 @@ def test_a_flow_is_compared_over_executors() -> None:
     found = fl.compare((fl.DataFlow(plus), {"a": 1}), repeats=1, say=quiet)
     assert found.strategies == ("inline", "asyncio", "threads", "processes") and found.agree
     assert found.value == {"a": 1, "b": 2}
-
-
-@pytest.mark.parametrize("strategy", ["serial", "threads", "asyncio", "processes", "hybrid", "dataflow"])
-@pytest.mark.parametrize("kind", ["sync", "async"])
-def test_the_code_to_paste_runs_and_gives_the_same_results(strategy: str, kind: str, tmp_path: Path) -> None:
-    from flowlab.comparison.pasting import code
-
-    module = tmp_path / "mine.py"
-    prefix = "async " if kind == "async" else ""
-    module.write_text(f"{prefix}def first(a):\n    return a + 1\n\ndef second(b):\n    return 2 * b\n")
-    sys.path.insert(0, str(tmp_path))
-    try:
-        import importlib
-
-        mine = importlib.reload(importlib.import_module("mine"))
-        made = fl.job(mine.first, mine.second, mine.second, items=range(3), workers=2)
-    finally:
-        sys.path.remove(str(tmp_path))
-    source = code(strategy, made.steps, made.workers, frozenset({"second"}))
-    script = tmp_path / "pasted.py"
-    script.write_text(
-        f"from mine import *\nitems = range(3)\n{source}\nif __name__ == '__main__':\n    print(results)\n"
-    )
-    found = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, cwd=tmp_path)
-    assert found.stdout.strip() == "[4, 8, 12]", source + found.stderr
-    assert ("ProcessPoolExecutor" in source) == (strategy in ("processes", "hybrid"))
-
-
-def test_the_code_to_paste_asks_for_a_name_where_a_step_has_none() -> None:
-    from flowlab.comparison.pasting import code
-
-    made = fl.job(functools.partial(pow, 2), items=range(3), workers=2)
-    source = code("serial", made.steps, made.workers, frozenset())
-    assert "# step_1: give your partial this name" in source and "value = step_1(value)" in source
