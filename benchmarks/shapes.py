@@ -143,8 +143,8 @@ def contenders(shape: str, n: int, where: set[str]) -> list[Contender]:
 
 def _inline(shape: str, flow: DataFlow, given: dict[str, int], wanted: str, n: int) -> Iterator[Contender]:
     yield Contender(shape, "flowlab inline", partial(flow.run, given, [wanted]), n)
-    if "records" in inspect.signature(flow.run).parameters:
-        without: Any = partial(flow.run, given, [wanted], records=False)  # type: ignore[call-arg,unused-ignore]
+    if "level" in inspect.signature(flow.run).parameters:
+        without: Any = partial(flow.run, given, [wanted], level="off")  # type: ignore[call-arg,unused-ignore]
         yield Contender(shape, "flowlab inline, records off", without, n)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flowlab.errors import FlowError
 from flowlab.graph import Definition, Graph, Operation, wire
 from flowlab.graph.operation import PLACES
+from flowlab.metrics.active import LEVELS, display, recorder
 
 if TYPE_CHECKING:
     from flowlab.planning import Plan
@@ -72,7 +73,8 @@ class DataFlow:
 
     def run(
         self, inputs: Inputs | None = None, outputs: Iterable[str] | None = None, *, executor: str | None = None,
-        workers: int | None = None, strict: bool = True, records: bool = True,
+        workers: int | None = None, strict: bool = True, level: str | None = None,
+        progress: bool | None = None,
     ) -> Run:  # fmt: skip
         """Run once and return what came out; works in scripts and notebooks alike.
 
@@ -83,7 +85,10 @@ class DataFlow:
                 there are no coroutines, else in threads.
             workers: How many threads and processes there are at most.
             strict: Raise if a wanted output is missing.
-            records: Keep a record of every call; without, a run costs less and has no times to show.
+            level: What is measured of every call: "off" (nothing, no records), "time" (wall and CPU) or "full" (also
+                waiting for a core, and memory in worker processes). None for what the active recorder measures, else
+                "time".
+            progress: Show how far it is while it goes on; None shows it inside `fl.show_progress()` only.
 
         Raises:
             FlowError: A name or value does not fit the flow.
@@ -91,20 +96,22 @@ class DataFlow:
         """
         from flowlab.run.session import run
 
-        return run(self, inputs, outputs, _settings(executor, workers, strict, records))
+        return run(self, inputs, outputs, _settings(executor, workers, strict, level, progress))
 
     async def run_async(
         self, inputs: Inputs | None = None, outputs: Iterable[str] | None = None, *, executor: str | None = None,
-        workers: int | None = None, strict: bool = True, records: bool = True,
+        workers: int | None = None, strict: bool = True, level: str | None = None,
+        progress: bool | None = None,
     ) -> Run:  # fmt: skip
         """Run once on the running event loop; as `run`."""
         from flowlab.run.session import run_async
 
-        return await run_async(self, inputs, outputs, _settings(executor, workers, strict, records))
+        return await run_async(self, inputs, outputs, _settings(executor, workers, strict, level, progress))
 
     def map(
         self, items: Iterable[Inputs], outputs: Iterable[str] | None = None, *, executor: str | None = None,
-        workers: int | None = None, strict: bool = True, records: bool = True,
+        workers: int | None = None, strict: bool = True, level: str | None = None,
+        progress: bool | None = None,
     ) -> list[Run]:  # fmt: skip
         """Run once for each item and return the runs in order; resources of scope "run" are shared.
 
@@ -113,11 +120,12 @@ class DataFlow:
         """
         from flowlab.run.session import run_map
 
-        return run_map(self, items, outputs, _settings(executor, workers, strict, records))
+        return run_map(self, items, outputs, _settings(executor, workers, strict, level, progress))
 
     def stream(
         self, source: Any, outputs: Iterable[str] | None = None, *, limit: int = 64, ordered: bool = True,
-        executor: str | None = None, workers: int | None = None, strict: bool = True, records: bool = True,
+        executor: str | None = None, workers: int | None = None, strict: bool = True, level: str | None = None,
+        progress: bool | None = None,
     ) -> AsyncIterator[Run]:  # fmt: skip
         """Run once for each item of an endless source, at most `limit` at a time, and yield the runs.
 
@@ -128,16 +136,17 @@ class DataFlow:
         """
         from flowlab.run.streams import stream
 
-        return stream(self, source, outputs, limit, ordered, _settings(executor, workers, strict, records))
+        return stream(self, source, outputs, limit, ordered, _settings(executor, workers, strict, level, progress))
 
     def start(
         self, inputs: Inputs | None = None, outputs: Iterable[str] | None = None, *, executor: str | None = None,
-        workers: int | None = None, strict: bool = True, records: bool = True,
+        workers: int | None = None, strict: bool = True, level: str | None = None,
+        progress: bool | None = None,
     ) -> Started:  # fmt: skip
         """Start a run that takes late inputs: `with flow.start(inputs) as run: run.add(name, value)`."""
         from flowlab.run.late import Started
 
-        return Started(self, inputs, outputs, _settings(executor, workers, strict, records))
+        return Started(self, inputs, outputs, _settings(executor, workers, strict, level, progress))
 
     # other flows
 
@@ -230,7 +239,9 @@ class DataFlow:
         return {"text/plain": repr(self), "text/html": self.svg(), "text/vnd.mermaid": self.mermaid()}
 
 
-def _settings(executor: str | None, workers: int | None, strict: bool, records: bool) -> Any:
+def _settings(
+    executor: str | None, workers: int | None, strict: bool, level: str | None, progress: bool | None
+) -> Any:
     from flowlab.run.session import Settings
 
     if executor is not None and executor not in PLACES:
@@ -239,7 +250,12 @@ def _settings(executor: str | None, workers: int | None, strict: bool, records: 
         raise FlowError(f"executor is one of {', '.join(PLACES)}, not {executor!r}{nearest(str(executor), PLACES)}")
     if workers is not None and workers < 1:
         raise FlowError("workers is at least 1, or None for as many as this machine has cores")
-    return Settings(executor, workers, strict, records)
+    if level is None:
+        measuring = recorder()
+        level = "time" if measuring is None else measuring.level
+    elif level not in LEVELS:
+        raise FlowError(f"level is one of {', '.join(LEVELS)}, not {level!r}")
+    return Settings(executor, workers, strict, level, display() is not None if progress is None else progress)
 
 
 def _as_operation(flow: str, item: Any) -> Operation:

@@ -34,7 +34,7 @@ class Child:
 
     Attributes:
         tasks: What was sent and not answered, by number, in the order sent.
-        sent: For each of these, how long packing took, how many bytes it was, which function.
+        sent: For each of these, how long packing took, how many bytes it was, which function, and when it was sent.
         ready_ns: When it said that it can take calls.
         leased_ns: When its pool got it.
         seen_ns: When it last answered, or was sent something while it had nothing to do.
@@ -78,7 +78,7 @@ class Child:
         self.pending: memoryview | None = None
         self.functions: set[int] = set()
         self.tasks: dict[int, Any] = {}
-        self.sent: dict[int, tuple[int, int, int]] = {}
+        self.sent: dict[int, tuple[int, int, int, int]] = {}
         self.seen_ns = self.started_ns
         self.revoking = False
         self.watched = False

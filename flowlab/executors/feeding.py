@@ -17,7 +17,7 @@ from flowlab.executors.failures import UnportableError
 from flowlab.executors.packing import pack
 from flowlab.executors.task import ERROR, Outcome
 from flowlab.executors.warming import Warming, enough
-from flowlab.executors.wire import CALL, CALL_FRAME, CALL_HEAD, FUNCTION, LOAD, NAMED, SETUP, STREAM, frame
+from flowlab.executors.wire import CALL, CALL_FRAME, CALL_HEAD, FULL, FUNCTION, LOAD, NAMED, SETUP, STREAM, frame
 from flowlab.metrics.active import SPOOL, count_bytes
 
 AHEAD_NS = 2_000_000
@@ -36,6 +36,9 @@ class Feeding:
         listen: Called with (fd, function or None, function or None): call them when the fd can be read, written.
         wake: Called when there are outcomes that no worker's bytes announced.
         later: Called with (seconds, function): call the function then.
+
+    Attributes:
+        full: Workers read run-queue time and memory of each call too.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class Feeding:
         clock: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
         self.limit = workers
+        self.full = False
         self.listen = listen
         self.wake = wake
         self.later = later
@@ -205,6 +209,8 @@ class Feeding:
             flags |= NAMED
         if task.streams:
             flags |= STREAM
+        if self.full:
+            flags |= FULL
         whole = CALL_FRAME.pack(CALL_HEAD.size + len(data), CALL, name, number, flags) + data
         now = self.clock()
         if not child.tasks:
@@ -212,7 +218,7 @@ class Feeding:
         if child.ready_ns is not None:
             task.started_ns = now
         child.tasks[name] = task
-        child.sent[name] = (now - at, len(whole), number)
+        child.sent[name] = (now - at, len(whole), number, now)
         child.out.append(whole)
 
     def _function(self, child: Child, function: Any) -> int:

@@ -25,6 +25,8 @@ from flowlab.executors.wire import (
     ERR,
     HELLO,
     OUT,
+    PROGRESS,
+    PROGRESS_BODY,
     RESULT,
     RESULT_HEAD,
     REVOKE,
@@ -102,6 +104,8 @@ class Processes(Feeding):
                 self._result(child, payload)
             elif kind in (ERROR_FRAME, YIELD_FRAME):
                 self._other(child, kind, payload)
+            elif kind == PROGRESS:
+                self._told(child, payload)
             elif kind == OUT:
                 sys.stdout.write(str(payload, "utf-8", "replace"))
             elif kind == ERR:
@@ -110,6 +114,13 @@ class Processes(Feeding):
                 self._revoked(child, payload)
             elif kind == HELLO:
                 self._hello(child, payload)
+
+    def _told(self, child: Child, payload: bytes) -> None:
+        """A call says how far it is."""
+        number, done, total = PROGRESS_BODY.unpack(payload)
+        task = child.tasks.get(number)
+        if task is not None:
+            task.tell(done, total if total == total else None)
 
     def _drain(self, child: Child) -> None:
         """Take the results that a worker left in its ring."""
@@ -210,10 +221,11 @@ class Processes(Feeding):
         task = child.tasks.pop(number, None)
         if task is None:
             return
-        packing, size, _ = child.sent.pop(number)
+        packing, size, _, sent_ns = child.sent.pop(number)
         error, told = unpack_error(body)
         extra: dict[str, Any] = {
-            "deserialise_ns": loading, "serialise_ns": packing, "bytes_in": size, "bytes_out": len(payload),
+            "sent_ns": sent_ns, "packing_ns": packing, "deserialise_ns": loading, "serialise_ns": packing,
+            "bytes_in": size, "bytes_out": len(payload),
             "cpu_method": "process_time",
         }  # fmt: skip
         if told:

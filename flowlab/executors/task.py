@@ -17,9 +17,10 @@ Outcome = tuple[Any, str, Any, int | None, int | None, int | None, int | None, i
 
 def transfer(extra: Any) -> dict[str, Any]:
     """What a call's way to a worker and back cost, as fields of its record."""
-    loading, dumping, since_ns, size_out, (packing, size_in, _), quality = extra
+    loading, dumping, since_ns, size_out, (packing, size_in, _, sent_ns), quality = extra
     return {
-        "deserialise_ns": loading, "serialise_ns": dumping + packing, "bytes_in": size_in, "bytes_out": size_out,
+        "sent_ns": sent_ns, "packing_ns": packing, "deserialise_ns": loading, "serialise_ns": dumping + packing,
+        "bytes_in": size_in, "bytes_out": size_out,
         "return_ns": max(0, since_ns - dumping), "cpu_method": "process_time", "cpu_quality": quality,
     }  # fmt: skip
 
@@ -34,9 +35,10 @@ class Task:
         gone: Nobody waits for it any more.
         gate: What a thread that streams waits at.
         recorder: Who keeps the spans inside it, if it runs in this process.
+        told: How far it said it is: done and total.
     """
 
-    __slots__ = ("alone", "arguments", "function", "gate", "gone", "names", "recorder", "started_ns", "streams")
+    __slots__ = ("alone", "arguments", "function", "gate", "gone", "names", "recorder", "started_ns", "streams", "told")
 
     def __init__(
         self,
@@ -54,6 +56,11 @@ class Task:
         self.gone = False
         self.gate: Any = None
         self.recorder: Any = None
+        self.told: Any = None
+
+    def tell(self, done: float, total: float | None) -> None:
+        """It says how far it is."""
+        self.told = done, total
 
     def run(self) -> Any:
         """Call the function."""

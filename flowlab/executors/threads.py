@@ -117,7 +117,7 @@ class Threads:
             The same for the next task.
         """
         clock, cpu = self.clock, time.thread_time_ns
-        frame.recorder = task.recorder
+        frame.recorder, frame.about = task.recorder, task
         task.started_ns = started = clock()
         if used is None:
             used = cpu()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-HELLO, SETUP, FUNCTION, CALL, RESULT, ERROR, YIELD, OUT, ERR, REVOKED, LOAD, LOOK = range(12)
-STREAM, BUFFERS, CUSTOM, NAMED = 1, 2, 4, 8
+HELLO, SETUP, FUNCTION, CALL, RESULT, ERROR, YIELD, OUT, ERR, REVOKED, LOAD, LOOK, PROGRESS = range(13)
+STREAM, BUFFERS, CUSTOM, NAMED, FULL = 1, 2, 4, 8, 16
 MORE, REVOKE = b"m", b"r"
 """What the caller says over the lifeline: send one element more; give back the calls not begun."""
 HEAD = struct.Struct("<QB")
@@ -14,6 +14,8 @@ CALL_HEAD = struct.Struct("<III")
 CALL_FRAME = struct.Struct("<QBIII")
 """A frame's head and a call's, in one."""
 RESULT_HEAD = struct.Struct("<IIqqqqq")
+PROGRESS_BODY = struct.Struct("<Idd")
+"""A call's number, how much of it is done, and how much there is in all (nan if that is not known)."""
 
 
 SMALL, LARGE = 1 << 16, 1 << 20

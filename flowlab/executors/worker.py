@@ -26,12 +26,15 @@ from flowlab.executors.wire import (
     CUSTOM,
     ERR,
     ERROR,
+    FULL,
     FUNCTION,
     HELLO,
     LOAD,
     LOOK,
     NAMED,
     OUT,
+    PROGRESS,
+    PROGRESS_BODY,
     RESULT,
     RESULT_HEAD,
     REVOKE,
@@ -44,6 +47,8 @@ from flowlab.executors.wire import (
 )  # fmt: skip
 from flowlab.metrics import active
 
+PROGRESS_NS = 100_000_000
+"""The caller is told how far a call is at most this often."""
 AHEAD = 64
 """How many elements a generator may be ahead of who takes them in."""
 _HEAD = RESULT_HEAD.size
@@ -110,7 +115,10 @@ class Worker:
         self.writing = threading.Lock()
         self.room = threading.Semaphore(AHEAD)
         self.current = active.Call(0)
+        self.current.about = self
+        self.number = self.told_ns = 0
         self.inside: Any = None
+        self.probing: Any = None
 
     def send(self, data: bytes) -> None:
         """Write bytes to the caller, all of them."""
@@ -148,6 +156,14 @@ class Worker:
             if self.used is not None:
                 self.used = None
                 self.send(frame(LOOK, b""))
+
+    def tell(self, done: float, total: float | None) -> None:
+        """Have the caller know how far the current call is."""
+        now = time.perf_counter_ns()
+        if now - self.told_ns >= PROGRESS_NS:
+            self.told_ns = now
+            whole = float("nan") if total is None else total
+            self.send(frame(PROGRESS, PROGRESS_BODY.pack(self.number, done, whole)))
 
     def give_back(self) -> None:
         """Answer the calls that have not begun with their numbers."""
@@ -195,6 +211,7 @@ class Worker:
         used = cpu() if self.used is None else self.used
         self.used = None
         number, function, flags = CALL_HEAD.unpack_from(payload)
+        self.number = number
         current = self.current
         current.recorder = self
         if current.custom is not None or current.inner_ns:
@@ -208,6 +225,8 @@ class Worker:
             if flags & NAMED:
                 arguments, names = arguments
             started = clock()
+            if flags & FULL:
+                started, used = self.measure(started)
             if names:
                 split = len(arguments) - len(names)
                 value = target(*arguments[:split], **dict(zip(names, arguments[split:], strict=True)))
@@ -217,12 +236,35 @@ class Worker:
                 self._stream(number, value)
                 value = None
         except BaseException as error:
-            self._error(number, error, (started, clock(), cpu() - used, started - arrived))
+            ended, read = clock(), cpu()
+            loading = started - arrived - self.measured(ended)
+            self._error(number, error, (started, ended, read - used, loading))
         else:
             ended, read = clock(), cpu()
-            self._result(number, value, started, ended, read - used, started - arrived)
+            loading = started - arrived - (self.measured(ended) if flags & FULL else 0)
+            self._result(number, value, started, ended, read - used, loading)
             if self.used is not None:
                 self.used = read
+
+    def measure(self, loaded: int) -> tuple[int, int]:
+        """Begin to read what level "full" adds to a call; when its function starts, and the CPU used until then."""
+        from flowlab.executors.probing import Probing
+
+        if self.probing is None:
+            self.probing = Probing()
+        found: tuple[int, int] = self.probing.begin(loaded)
+        return found
+
+    def measured(self, ended: int) -> int:
+        """Have that in the call's record if it was begun, and return the time this took before the function."""
+        if self.probing is None or not self.probing.begun:
+            return 0
+        fields = self.probing.end(ended)
+        self.current.fields = fields
+        if self.current.custom is None:
+            self.current.custom = {}
+        before_ns: int = self.probing.before_ns
+        return before_ns
 
     keeps_nested = on = True
 

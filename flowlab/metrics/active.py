@@ -18,6 +18,8 @@ import threading
 from contextvars import ContextVar
 from typing import Any
 
+LEVELS = ("off", "time", "full")
+"""What is measured of a call: nothing; wall and CPU; also waiting for a core, and memory where that can be told."""
 SPOOL = "FLOWLAB_SPOOL"
 """Environment variable that names the folder where child processes write their records."""
 
@@ -25,7 +27,12 @@ SPOOL = "FLOWLAB_SPOOL"
 class Call:
     """A measured call that is running: its id, who records it, and what it reported so far.
 
-    What most calls never have is a default of the class, not of the instance: making one costs half as much.
+    What most calls never have is a default of the class, not of the instance: making one costs half as much. A driver
+    looks at a call again when its `custom` is not None.
+
+    Attributes:
+        about: Who is told how far the call says it is, if anybody is.
+        node: What runs on the caller's thread now, if this is its driver's call.
     """
 
     custom: dict[str, object] | None = None
@@ -35,6 +42,12 @@ class Call:
     followed: list[int] | None = None
     blind: list[bool] | None = None
     tid: int | None = None
+    about: Any = None
+    node: Any = None
+    fields: dict[str, Any] | None = None
+    followers = 0
+    alone = True
+    mem_at = mem_top = mem_peak_bytes = mem_net_bytes = 0
 
     def __init__(self, id: int, recorder: Any = None) -> None:
         self.id = id
@@ -44,12 +57,16 @@ class Call:
         """Add the CPU of a measured call that this one started on another thread or in another task."""
         if self.away is None:
             self.away = []
+        if self.custom is None:
+            self.custom = {}
         self.away.append(cpu_ns)
 
     def add_followed(self, cpu_ns: int) -> None:
         """Add CPU of this call's own that was spent on another thread or in another task."""
         if self.followed is None:
             self.followed = []
+        if self.custom is None:
+            self.custom = {}
         self.followed.append(cpu_ns)
 
     def totals(self, read_ns: int) -> tuple[int, int]:
@@ -77,6 +94,10 @@ class Call:
             found["cpu_ns"], found["cpu_self_ns"] = self.totals(read_ns)
         if self.custom:
             found["custom"] = self.custom
+        if self.fields is not None:
+            found.update(self.fields)
+            self.fields, self.alone = None, True
+            self.mem_top = self.mem_peak_bytes = self.mem_net_bytes = 0
         if self.id:
             found["id"] = self.id
         self.id, self.custom, self.inner_ns, self.away, self.followed = 0, None, 0, None, None
@@ -108,14 +129,16 @@ def stack() -> list[Call]:
 
 
 class _Process:
-    """What this process knows: its active recorders, innermost last, and the bytes it moved."""
+    """What this process knows: its active recorders, innermost last, its keeper, and the bytes it moved."""
 
-    __slots__ = ("bytes", "lock", "looked", "recorders")
+    __slots__ = ("bytes", "display", "keeper", "lock", "looked", "recorders")
 
     def __init__(self) -> None:
         self.recorders: tuple[Any, ...] = ()
+        self.keeper: Any = None
         self.looked = False
         self.bytes = 0
+        self.display: Any = None
         self.lock = threading.Lock()
 
 
@@ -202,6 +225,27 @@ def deactivate(recorder: Any) -> None:
         _PROCESS.recorders = tuple(other for other in _PROCESS.recorders if other is not recorder)
 
 
+def recorders() -> tuple[Any, ...]:
+    """Return the active recorders of this process, innermost last."""
+    return _PROCESS.recorders
+
+
+def keeper() -> Any:
+    """Return who hands on what is measured in this process while it goes on (`keeping`), or None."""
+    return _PROCESS.keeper
+
+
+def keep(keeper: Any) -> None:
+    """Make somebody this process's keeper, until `unkeep`."""
+    _PROCESS.keeper = keeper
+
+
+def unkeep(keeper: Any) -> None:
+    """Take a keeper off again."""
+    if _PROCESS.keeper is keeper:
+        _PROCESS.keeper = None
+
+
 def metric(**values: object) -> None:
     """Attach values to the innermost measured call; outside one, do nothing."""
     call = CALL.get()
@@ -215,6 +259,23 @@ def metric(**values: object) -> None:
 def progress(done: float, total: float | None = None) -> None:
     """Say how far the innermost measured call has come; outside one, do nothing."""
     metric(progress_done=done, progress_total=total)
+    innermost = call = CALL.get()
+    while call is not None and call.about is None:
+        call = getattr(call, "parent", None)
+    if call is not None:
+        call.about.tell(done, total)
+    elif _PROCESS.display is not None and hasattr(innermost, "operation"):
+        _PROCESS.display.tell(innermost)
+
+
+def display() -> Any:
+    """Return what shows progress in this process, or None."""
+    return _PROCESS.display
+
+
+def set_display(display: Any) -> None:
+    """Have progress shown there; None for nowhere."""
+    _PROCESS.display = display
 
 
 def count_bytes(count: int) -> None:
@@ -233,8 +294,10 @@ def _after_fork() -> None:
     before = _PROCESS.recorders
     _PROCESS.lock = threading.Lock()
     _PROCESS.recorders = ()
+    _PROCESS.keeper = None
     _PROCESS.looked = bool(before)
     _PROCESS.bytes = 0
+    _PROCESS.display = None
     THREAD.reset()
     CALL.set(None)
     if before:

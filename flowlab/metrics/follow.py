@@ -13,16 +13,20 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from flowlab.metrics.active import CALL, Call, recorder
-from flowlab.metrics.probes import Measured, drive
+from flowlab.metrics.probes import TIME, Clocks, Measured, drive
 
 
 class Followed(Measured):
     """Work that is no call of its own: what it costs belongs to the call that started it."""
 
+    closed = False
+
     def __init__(self, owner: Call | None, clocks: Any) -> None:
         super().__init__(0, None, clocks, "", None)
         self.parent = self.shown = owner
         self.own_ns = self.inner_at = 0
+        if owner is not None:
+            owner.followers += 1
 
     def resume(self) -> None:
         """Begin a step."""
@@ -40,11 +44,15 @@ class Followed(Measured):
 
     def close(self, error: BaseException | None = None) -> None:
         """End it: the owner has what it spent."""
-        if self.parent is not None and self.own_ns:
-            self.parent.add_followed(self.own_ns)
+        owner = self.parent
+        if owner is not None and not self.closed:
+            self.closed = True
+            owner.followers -= 1
+            if self.own_ns:
+                owner.add_followed(self.own_ns)
 
 
-def follow(loop: asyncio.AbstractEventLoop, clocks: Any) -> None:
+def follow(loop: asyncio.AbstractEventLoop, clocks: Clocks = TIME) -> None:
     """Make tasks and threads that start on this loop from now on count for the call that starts them."""
     factory = loop.get_task_factory()
     if not isinstance(factory, TaskFactory):
@@ -88,6 +96,7 @@ class FollowedCoroutine(Coroutine[Any, Any, Any]):
     def close(self) -> None:
         """End the coroutine."""
         self.coro.close()
+        self.work.close()
 
     def __await__(self) -> Generator[Any, Any, Any]:
         return drive(self.coro, self.work)
@@ -97,15 +106,16 @@ class FollowedCoroutine(Coroutine[Any, Any, Any]):
 
     def _step(self, method: Callable[..., Any], *arguments: Any) -> Any:
         work = self.work
+        ended = True
         work.resume()
         try:
-            return method(*arguments)
-        except BaseException:
-            work.pause()
-            work.close()
-            raise
+            result = method(*arguments)
+            ended = False
+            return result
         finally:
             work.pause()
+            if ended:
+                work.close()
 
 
 class FollowingThreads(ThreadPoolExecutor):

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Generator
 from contextvars import Context
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from types import coroutine
 from typing import Any
 
@@ -24,6 +25,8 @@ class _Schedstat(threading.local):
     """The thread's own /proc file with its run-queue time, kept open: opening costs ten times the reading."""
 
     fd: int | None = None
+    last_ns: int | None = None
+    read_at = -1_000_000
 
     def open(self) -> int:
         """Open the file of this thread; -1 where there is none."""
@@ -38,11 +41,14 @@ class _Schedstat(threading.local):
         """Close the file; the next reading opens it again."""
         if self.fd is not None and self.fd >= 0:
             os.close(self.fd)
-        self.fd = None
+        self.fd, self.read_at = None, -1_000_000
 
     def __del__(self) -> None:
         self.close()
 
+
+NEAR_NS = 5_000
+"""Between two readings of a thread's clocks this near each other it ran: the second is worked out from the first."""
 
 _SCHEDSTAT = _Schedstat()
 if hasattr(os, "register_at_fork"):
@@ -60,9 +66,19 @@ def runqueue_ns() -> int | None:
     if fd < 0:
         return None
     try:
-        return int(os.pread(fd, 64, 0).split()[1])
+        found = int(os.pread(fd, 64, 0).split()[1])
     except (OSError, IndexError):
         return None
+    _SCHEDSTAT.last_ns = found
+    _SCHEDSTAT.read_at = time.perf_counter_ns()
+    return found
+
+
+def runqueue_since() -> int | None:
+    """Return the same for the start of a call: the last reading, if that was at most `NEAR_NS` ago."""
+    if time.perf_counter_ns() - _SCHEDSTAT.read_at < NEAR_NS:
+        return _SCHEDSTAT.last_ns
+    return runqueue_ns()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +132,6 @@ class Measured(Call):
     runqueue_ns: int | None = None
     queued_at: int | None = None
     cpu_at = read_ns = in_parent_ns = 0
-    alone = True
-    mem_at = mem_top = mem_peak_bytes = mem_net_bytes = 0
 
     def __init__(
         self, id: int, recorder: Any, clocks: Clocks, operation: str, stage: str | None, executor: str | None = None
@@ -140,7 +154,7 @@ class Measured(Call):
         self.loop = running_loop()
         THREAD.calls.append(self)
         if clocks.memory is not None:
-            self._resume_memory(clocks.memory)
+            watch_memory(self, clocks.memory, THREAD.calls[:-1])
         if clocks.runqueue is not None:
             self.queued_at = clocks.runqueue()
         self.cpu_at = clocks.cpu()
@@ -173,7 +187,7 @@ class Measured(Call):
             known = queued is not None and self.queued_at is not None
             self.runqueue_ns = self.runqueue_ns + queued - self.queued_at if known else None  # type: ignore[operator]
         if self.clocks.memory is not None:
-            self._settle_memory(self.clocks.memory, calls)
+            settle_memory(self, self.clocks.memory, calls)
         parent = self.parent
         if parent is None and not calls:
             return
@@ -182,27 +196,6 @@ class Measured(Call):
             below.inner_ns += spent
             if below is parent or parent in calls:
                 self.in_parent_ns += spent
-
-    def _resume_memory(self, traced: Traced) -> None:
-        """Begin to look for this call's peak; what was highest before is the outer calls'."""
-        now, highest = traced.read()
-        for outer in THREAD.calls[-2:-1]:
-            if isinstance(outer, Measured):
-                outer.mem_top = max(outer.mem_top, highest)
-        self.mem_at = self.mem_top = now
-        traced.reset()
-
-    def _settle_memory(self, traced: Traced, calls: list[Call]) -> None:
-        """Add what was held and kept since `resume`; the highest here is also the outer calls' highest."""
-        now, highest = traced.read()
-        self.alone = self.alone and threading.active_count() == 1
-        top = max(self.mem_top, highest)
-        self.mem_peak_bytes = max(self.mem_peak_bytes, self.mem_net_bytes + top - self.mem_at)
-        self.mem_net_bytes += now - self.mem_at
-        for outer in calls[-1:]:
-            if isinstance(outer, Measured):
-                outer.mem_top = max(outer.mem_top, top)
-        traced.reset()
 
     def below(self, calls: list[Call]) -> Call | None:
         """Return the call around this one on this thread; a blind span is on no stack but reads its clock."""
@@ -247,6 +240,36 @@ class Measured(Call):
             parent.add_away(self.cpu_ns - self.in_parent_ns)
 
 
+def watch_memory(call: Call, traced: Traced, outer: list[Call]) -> None:
+    """Begin to look for a call's peak; what was highest before is that of the calls around it."""
+    now, highest = traced.read()
+    for around in outer[-1:]:
+        around.mem_top = max(around.mem_top, highest)
+    call.mem_at = call.mem_top = now
+    traced.reset()
+
+
+def settle_memory(call: Call, traced: Traced, outer: list[Call]) -> None:
+    """Add what a call held and kept since `watch_memory`; the highest here is also the highest of those around it."""
+    now, highest = traced.read()
+    call.alone = call.alone and threading.active_count() == 1
+    top = max(call.mem_top, highest)
+    call.mem_peak_bytes = max(call.mem_peak_bytes, call.mem_net_bytes + top - call.mem_at)
+    call.mem_net_bytes += now - call.mem_at
+    for around in outer[-1:]:
+        around.mem_top = max(around.mem_top, top)
+    traced.reset()
+
+
+def measured_memory(call: Call) -> dict[str, Any]:
+    """Return a call's memory as fields of its record; what other threads allocate cannot be told apart."""
+    quality = "measured" if call.alone else "estimated"
+    return {
+        "mem_peak_bytes": call.mem_peak_bytes, "mem_net_bytes": call.mem_net_bytes,
+        "mem_method": "tracemalloc_step", "mem_quality": quality,
+    }  # fmt: skip
+
+
 def pause_above(frame: Call, cpu: int, queued: int | None = None) -> list[Measured]:
     """Pause the calls that are open above a frame on this thread's stack, and return them for `resume_all`.
 
@@ -272,6 +295,39 @@ def resume_all(calls: list[Measured]) -> None:
     """Resume calls that a driver paused, outermost first."""
     for call in calls:
         call.resume()
+
+
+def blocked_ns(wall_ns: int | None, cpu_ns: int | None, runqueue_ns: int | None) -> int | None:
+    """Return what is left of a call's wall, None if not known or if its work ran on several cores at once."""
+    if wall_ns is None or cpu_ns is None or runqueue_ns is None:
+        return None
+    left = wall_ns - cpu_ns - runqueue_ns
+    return left if left >= -wall_ns // 100 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """What reading each clock costs here, in nanoseconds."""
+
+    wall: int
+    cpu: int
+    runqueue: int
+
+
+@lru_cache(maxsize=1)
+def readings_ns() -> Readings:
+    """Return what reading each clock costs, the least of several tries."""
+
+    def least(read: Callable[[], object]) -> int:
+        found = []
+        for _ in range(20):
+            began = time.perf_counter_ns()
+            read()
+            found.append(time.perf_counter_ns() - began)
+        return min(found)
+
+    wall = least(time.perf_counter_ns) // 2  # that reading, and the one after it
+    return Readings(wall, max(0, least(time.thread_time_ns) - wall), max(0, least(runqueue_ns) - wall))
 
 
 def overhead_ns(clocks: Clocks) -> tuple[int, int]:

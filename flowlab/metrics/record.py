@@ -86,6 +86,16 @@ class Record:
             return None
         return self.ended_ns - self.started_ns
 
+    @property
+    def whole_ns(self) -> int | None:
+        """Time from a process call's being submitted to its result's being back: its phases and what measuring cost.
+
+        None where phases are not known: calls in this process have but `queue_ns` and `run_ns`.
+        """
+        phases = (self.queue_ns, self.transfer_ns, self.deserialise_ns, self.run_ns, self.serialise_ns, self.return_ns)
+        known = [phase for phase in phases if phase is not None]
+        return None if len(known) < len(phases) else sum(known) + (self.overhead_ns or 0)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return from_dict, (as_dict(self),)
 
@@ -109,3 +119,8 @@ def as_dict(record: Record) -> dict[str, Any]:
 def from_dict(values: Mapping[str, Any]) -> Record:
     """Return the record that `as_dict` described; names this version does not know are left out."""
     return Record(**{name: values[name] for name in NAMES if name in values})
+
+
+def plain(value: Any) -> Any:
+    """Return a value JSON can hold: a numpy number as a number, anything else as its text."""
+    return value.item() if hasattr(value, "item") else str(value)

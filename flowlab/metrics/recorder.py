@@ -10,20 +10,29 @@ from __future__ import annotations
 import itertools
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from flowlab.errors import SettingError
-from flowlab.metrics.active import Call, activate, deactivate
-from flowlab.metrics.probes import FULL, TIME, Clocks, Measured, overhead_ns, tracemalloc_clocks
+from flowlab.metrics.active import LEVELS, Call, activate, deactivate, keeper
+from flowlab.metrics.probes import (
+    FULL,
+    TIME,
+    Clocks,
+    Measured,
+    blocked_ns,
+    measured_memory,
+    overhead_ns,
+    tracemalloc_clocks,
+)
 from flowlab.metrics.record import NOTHING, Record
 from flowlab.metrics.spans import NO_SPAN, NoSpan, Span, decorate
 
 if TYPE_CHECKING:
     from flowlab.metrics.spool import Spool
 
-LEVELS = ("off", "time", "full")
 Records = Iterable[Record] | Callable[[], Iterable[Record]]
 
 
@@ -77,6 +86,14 @@ class Recorder:
         self._built: list[Record] = []
         self._seen = 0
         self._lock = threading.RLock()
+        self.began_ns = time.perf_counter_ns()
+        self._tell_keeper()
+
+    def _tell_keeper(self) -> None:
+        """Let whoever keeps this process's records follow this recorder too."""
+        found = keeper()
+        if found is not None and self.on and not self.keeps_nested:
+            found.record(self)
 
     def __enter__(self) -> Recorder:
         if self.on:
@@ -87,6 +104,7 @@ class Recorder:
             if self.trace_memory:
                 self._tracing = _start_tracing()
             activate(self)
+            self._tell_keeper()
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -100,6 +118,9 @@ class Recorder:
             spool.remove()
             if self._tracing:
                 _stop_tracing()
+            found = keeper()
+            if found is not None:
+                found.recorded(self)
 
     @property
     def spool(self) -> str | None:
@@ -164,7 +185,8 @@ class Recorder:
     def _record(self, call: Measured) -> Record:
         wall = (call.ended_ns or 0) - call.started_ns
         known = call.cpu_ns is not None
-        peak, net, method, quality = _memory(call)
+        traced = call.clocks.memory is not None and not call.blind
+        memory = measured_memory(call) if traced else {"mem_method": "none", "mem_quality": "unavailable"}
         for_call, for_step = overhead_ns(call.clocks)
         return Record(
             run=self.run,
@@ -187,12 +209,9 @@ class Recorder:
             cpu_method=call.clocks.cpu_method if known else "none",
             cpu_quality="measured" if known else "unavailable",
             runqueue_ns=call.runqueue_ns,
-            blocked_ns=_blocked_ns(wall, call),
+            blocked_ns=blocked_ns(wall, call.cpu_ns, call.runqueue_ns),
             steps=call.steps,
-            mem_peak_bytes=peak,
-            mem_net_bytes=net,
-            mem_method=method,
-            mem_quality=quality,
+            **memory,
             overhead_ns=for_call + for_step * max(0, (call.steps or 1) - 1),
             custom=NOTHING if call.custom is None else call.custom,
         )
@@ -203,13 +222,6 @@ def _parent_id(parent: Call | None, recorder: Recorder) -> int | None:
     while parent is not None and parent.recorder is not recorder:
         parent = parent.parent if isinstance(parent, Measured) else None
     return None if parent is None else parent.id
-
-
-def _memory(call: Measured) -> tuple[int | None, int | None, str, str]:
-    """Return (peak, net, method, quality) of a call's memory; what other threads allocate cannot be told apart."""
-    if call.clocks.memory is None or call.blind:
-        return None, None, "none", "unavailable"
-    return call.mem_peak_bytes, call.mem_net_bytes, "tracemalloc_step", "measured" if call.alone else "estimated"
 
 
 def _start_tracing() -> bool:
@@ -225,14 +237,6 @@ def _stop_tracing() -> None:
     import tracemalloc
 
     tracemalloc.stop()
-
-
-def _blocked_ns(wall: int, call: Measured) -> int | None:
-    """Return what is left of the wall, None if not known or if the call's work ran on several cores at once."""
-    if call.cpu_ns is None or call.runqueue_ns is None:
-        return None
-    left = wall - call.cpu_ns - call.runqueue_ns
-    return left if left >= -wall // 100 else None
 
 
 class SpoolingRecorder(Recorder):

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 from flowlab.errors import FlowError
 from flowlab.graph.definition import MISSING
 from flowlab.run.drivers.interrupt import Interrupts
 from flowlab.run.outcome.context import Context, run_name
+from flowlab.run.outcome.headway import showing
 from flowlab.run.outcome.result import Run
 from flowlab.run.session import Settings, finish, given_values, prepare
 
@@ -49,14 +52,22 @@ class Started:
         self._context: Context | None = None
         self._driver: Any = None
         self._thread: threading.Thread | None = None
+        self._showing = ExitStack()
 
     def __enter__(self) -> Started:
+        if self._settings.progress:
+            headway = self._showing.enter_context(showing(self._flow.name))
+            self._settings = replace(self._settings, progress=False, headway=headway)
         self._thread = threading.Thread(target=self._work, name="flowlab-start", daemon=True)
         self._thread.start()
         self._ready.wait()
         return self
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        with self._showing:
+            self._exit(error)
+
+    def _exit(self, error: BaseException | None) -> None:
         assert self._thread is not None
         if self._thread.is_alive() and self._loop is not None:
             self._call(self._main.cancel if error is not None else self._finish)
@@ -134,9 +145,10 @@ class Started:
         self._loop, self._main = asyncio.get_running_loop(), asyncio.current_task()
         prepared, settings = self._prepared, self._settings
         driver = self._driver = Loop(prepared.place(settings), settings.workers, Interrupts())
+        driver.headway = settings.headway
         tid = threading.get_native_id()
         context = self._context = Context(
-            prepared.layout, prepared.handlers, run_name(), None, tid, driver.locks, settings.records
+            prepared.layout, prepared.handlers_at(settings.level), run_name(), None, tid, driver.locks, settings.level
         )
         context.late = list(self._late)
         context.late = [name for name in context.late if name in prepared.layout.slot_of]

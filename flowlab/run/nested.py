@@ -10,6 +10,7 @@ from typing import Any
 from flowlab.errors import FlowError, RunError
 from flowlab.graph.definition import MISSING
 from flowlab.graph.operation import Operation
+from flowlab.run.outcome import going
 from flowlab.run.outcome.context import Context, parameters
 
 
@@ -62,12 +63,12 @@ class Nested:
         given = given_values(prepared, values)
         context = Context(
             prepared.layout,
-            prepared.handlers,
+            prepared.handlers_at(outer.log.level),
             outer.log.run,
             outer.log.context,
             threading.get_native_id(),
             outer.state.locks,
-            outer.log.keep,
+            outer.log.level,
         )
         context.log.nesting = outer.log.nesting
         context.prefix = f"{outer.prefix}{node.name}/"
@@ -86,7 +87,7 @@ class Nested:
         outer.dead.extend(context.dead)
         losses = (replace(loss, operation=context.prefix + loss.operation) for loss in context.state.losses)
         outer.state.losses.extend(losses)
-        outer.log.take(context.log, context.prefix)
+        going.taken(outer.log, context.log, context.prefix)
         check(run, True)
         return tuple(run[name] for name in self.outputs)
 

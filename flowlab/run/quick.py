@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flowlab.metrics.active import CALL, THREAD, Call
-from flowlab.run.drivers.inline import Inline, steps
-from flowlab.run.layout.shapes import ROOT
+from flowlab.run.drivers.inline import Inline
+from flowlab.run.layout.steps import straight
 from flowlab.run.outcome.context import Context
 from flowlab.run.outcome.log import Row
 from flowlab.run.outcome.nesting import Nesting
@@ -30,15 +30,16 @@ LONG_NS = 1_000_000
 class Path:
     """What all items with the same names share."""
 
-    __slots__ = ("blank", "given", "kept", "prepared", "steps")
+    __slots__ = ("blank", "given", "kept", "nodes", "prepared", "steps")
 
     def __init__(self, prepared: Prepared) -> None:
         layout = prepared.layout
         self.prepared = prepared
-        self.steps = steps(layout)
+        plan = straight(layout)
+        self.steps, self.nodes = plan.steps, plan.nodes
         self.blank = [None] * len(layout.slots)
         self.given = tuple((name, layout.slot_of[name]) for name in layout.plan.given)
-        self.kept = {slot.definition.name: slot.number for slot in layout.slots if slot.kept}
+        self.kept = dict(plan.kept)
 
 
 class Group:
@@ -80,37 +81,30 @@ class QuickRun(Run):
 
     def _fill(self) -> None:
         context = self._quick.context(self._path, self._number)
+        context.cells = self._cells
         group, stamps = self._group, self._stamps
         log = context.log
         log.estimated = True
         if not log.keep:
-            log.names = [log.nodes[step[3]].name for step in self._path.steps]
-            _keep(context, self._cells)
+            log.straight = self._path.nodes, []
             super().__init__(context)
             return
         told = dict(self._told)
         if told:
             log.nesting = self._nesting
-        for at, step in enumerate(self._path.steps):
+        for at, number in enumerate(self._path.nodes):
             started, ended = stamps[at], stamps[at + 1]
             cpu = group.cpu_ns * (ended - started) // group.wall_ns if group.wall_ns else 0
             if at not in told:
-                log.quick += (step[3], 0, started, ended, cpu)
+                log.quick += (number, 0, started, ended, cpu)
                 continue
             inner = -told[at].get("cpu_self_ns", 0)
             cpu = max(cpu, inner)
             extra = {**told[at], "cpu_ns": cpu, "cpu_self_ns": cpu - inner, "cpu_quality": "estimated"}
-            name = log.nodes[step[3]].name
+            name = log.nodes[number].name
             log.order.append((started, name))
             log.rows.append(Row(name, "inline", 1, "ok", None, None, started, ended, cpu, None, log.tid, None, extra))
-        _keep(context, self._cells)
         super().__init__(context)
-
-
-def _keep(context: Context, cells: list[Any]) -> None:
-    for slot in context.layout.slots:
-        if slot.kept:
-            context.state.cells[slot.number][ROOT] = cells[slot.number]
 
 
 class Quick:
@@ -119,11 +113,12 @@ class Quick:
     Args:
         run: The run's name.
         inline: Runs what fails, or cannot go straight.
-        keep: Records are wanted.
+        level: "off" keeps no records.
     """
 
-    def __init__(self, run: str, inline: Inline, keep: bool = True) -> None:
-        self.keep = keep
+    def __init__(self, run: str, inline: Inline, level: str = "time") -> None:
+        self.level = level
+        self.keep = level != "off"
         self.run = run
         self.inline = inline
         self.tid = threading.get_native_id()
@@ -135,7 +130,7 @@ class Quick:
     def context(self, path: Path, number: int) -> Context:
         """A full context for an item."""
         prepared = path.prepared
-        return Context(prepared.layout, prepared.handlers, self.run, number, self.tid, self.inline.locks, self.keep)
+        return Context(prepared.layout, prepared.handlers, self.run, number, self.tid, self.inline.locks, self.level)
 
     def through(self, items: list[tuple[Path, Mapping[str, Any]]], number: int) -> Iterator[Run]:
         """Take a group of items through and give their runs."""
@@ -157,11 +152,13 @@ class Quick:
                 at = clock()
                 stamps = [at]
                 try:
-                    for function, takes, out, _, pick in path.steps:
-                        if type(takes) is int:
-                            value = function(cells[takes])
+                    for function, first, second, out, pick in path.steps:
+                        if second is None:
+                            value = function(cells[first])
+                        elif type(second) is int:
+                            value = function(cells[first], cells[second])
                         else:
-                            value = function(*[cells[slot] for slot in takes])
+                            value = function(*[cells[slot] for slot in second])
                         at = clock()
                         stamps.append(at)
                         if frame.custom is not None:
@@ -208,12 +205,12 @@ class Quick:
         context = self.context(path, number)
         done = min(len(stamps) - 1, len(path.steps) - 1)
         if not self.keep:
-            context.log.names += [path.prepared.layout.nodes[step[3]].name for step in path.steps[:done]]
+            context.log.names += [context.layout.nodes[number].name for number in path.nodes[:done]]
         for at in range(done if self.keep else 0):
-            context.log.quick += (path.steps[at][3], 0, stamps[at], stamps[at + 1], 0)
+            context.log.quick += (path.nodes[at], 0, stamps[at], stamps[at + 1], 0)
         frame = Call(0)
         context.log.nesting = frame.recorder = self.nesting if self.keep else None
         self.nesting = Nesting(self.run, number + 1)
-        self.inline.hand_over(context, values, cells, done, path.steps[done][3], stamps[done], error, None, frame)
+        self.inline.hand_over(context, values, cells, done, stamps[done], error, None, frame)
         self.inline.go_on(context, frame)
         return context.result()

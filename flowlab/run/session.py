@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flowlab.errors import FlowError, RunError
@@ -13,20 +14,24 @@ from flowlab.metrics import active
 from flowlab.planning import explain_unreachable
 from flowlab.run.drivers.blocking import blocking
 from flowlab.run.drivers.interrupt import Interrupts, interrupts
+from flowlab.run.layout.handler import Handler
 from flowlab.run.layout.layout import Layout
 from flowlab.run.layout.wiring import layout
-from flowlab.run.outcome.context import Context, make_handlers, run_name
+from flowlab.run.outcome.context import Context, make_handlers, run_name, watched_handlers
+from flowlab.run.outcome.headway import showing
 from flowlab.run.outcome.result import Run, cause, check
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How to run: where, with how many workers, whether a missing output is an error, whether records are kept."""
+    """How to run: where, with how many workers, whether a missing output is an error, what is measured and shown."""
 
     executor: str | None = None
     workers: int | None = None
     strict: bool = True
-    records: bool = True
+    level: str = "time"
+    progress: bool = False
+    headway: Any = None
 
 
 class Prepared:
@@ -46,6 +51,10 @@ class Prepared:
         self.placed = any(operation.runs not in (None, "inline") for operation in operations) or any(
             f.placed for f in inner
         )
+
+    def handlers_at(self, level: str) -> list[Handler]:
+        """The handlers for a level of measuring."""
+        return watched_handlers(self.layout) if level == "full" else self.handlers
 
     def inline(self, settings: Settings) -> bool:
         """Whether a run needs no event loop."""
@@ -125,6 +134,9 @@ def _check(made: Layout, values: Mapping[str, Any]) -> None:
 
 def run(flow: Any, inputs: Mapping[str, Any] | None, outputs: Iterable[str] | None, settings: Settings) -> Run:
     """Run one context."""
+    if settings.progress:
+        with showing(flow.name) as headway:
+            return run(flow, inputs, outputs, replace(settings, progress=False, headway=headway))
     inputs = {} if inputs is None else inputs
     outputs = outputs if outputs is None or isinstance(outputs, str) else tuple(outputs)
     prepared = prepare(flow, inputs, outputs)
@@ -138,6 +150,9 @@ async def run_async(
     flow: Any, inputs: Mapping[str, Any] | None, outputs: Iterable[str] | None, settings: Settings
 ) -> Run:
     """Run one context on the running event loop."""
+    if settings.progress:
+        with showing(flow.name) as headway:
+            return await run_async(flow, inputs, outputs, replace(settings, progress=False, headway=headway))
     inputs = {} if inputs is None else inputs
     outputs = outputs if outputs is None or isinstance(outputs, str) else tuple(outputs)
     prepared = prepare(flow, inputs, outputs)
@@ -149,6 +164,10 @@ def run_map(
     flow: Any, items: Iterable[Mapping[str, Any]], outputs: Iterable[str] | None, settings: Settings
 ) -> list[Run]:
     """Run one context an item."""
+    if settings.progress:
+        items = list(items)
+        with showing(flow.name, len(items)) as headway:
+            return run_map(flow, items, outputs, replace(settings, progress=False, headway=headway))
     outputs = outputs if outputs is None or isinstance(outputs, str) else tuple(outputs)
     todo = []
     for item in items:
@@ -166,6 +185,11 @@ def finish(run: Run, outputs: Any, settings: Settings) -> Run:
     recorder = active.recorder()
     if recorder is not None:
         recorder.extend(run.records)
+    around = active.CALL.get()
+    if around is not None and around.tid is not None:
+        elsewhere = [r.cpu_self_ns or 0 for r in run.records if (r.pid, r.tid) != (os.getpid(), around.tid)]
+        if elsewhere:
+            around.add_away(sum(elsewhere))
     if settings.strict and run.failures:
         check(run, outputs is not None)
     return run
@@ -176,14 +200,15 @@ def _run_inline(prepared: Prepared, values: Mapping[str, Any], outputs: Any, set
 
     with interrupts() as watch:
         inline = Inline(interrupts=watch)
+        inline.headway = settings.headway
         context = Context(
             prepared.layout,
-            prepared.handlers,
+            prepared.handlers_at(settings.level),
             run_name(),
             None,
             threading.get_native_id(),
             inline.locks,
-            settings.records,
+            settings.level,
         )
         try:
             inline.run(context, values)
@@ -199,9 +224,18 @@ def _map_inline(todo: list[tuple[Prepared, Any]], outputs: Any, settings: Settin
     contexts = []
     with interrupts() as watch:
         inline = Inline(interrupts=watch)
+        inline.headway = settings.headway
         try:
             for number, (prepared, values) in enumerate(todo):
-                context = Context(prepared.layout, prepared.handlers, name, number, tid, inline.locks, settings.records)
+                context = Context(
+                    prepared.layout,
+                    prepared.handlers_at(settings.level),
+                    name,
+                    number,
+                    tid,
+                    inline.locks,
+                    settings.level,
+                )
                 contexts.append(context)
                 inline.run(context, values)
         finally:
@@ -231,8 +265,15 @@ async def _run_loop(
     from flowlab.run.drivers.loop import Loop
 
     driver = Loop(prepared.place(settings), settings.workers, watch)
+    driver.headway = settings.headway
     context = Context(
-        prepared.layout, prepared.handlers, run_name(), None, threading.get_native_id(), driver.locks, settings.records
+        prepared.layout,
+        prepared.handlers_at(settings.level),
+        run_name(),
+        None,
+        threading.get_native_id(),
+        driver.locks,
+        settings.level,
     )
     try:
         await driver.run(context, values)
@@ -250,10 +291,11 @@ async def _map_loop(
     from flowlab.run.drivers.loop import Loop
 
     driver = Loop(todo[0][0].place(settings), settings.workers, watch)
+    driver.headway = settings.headway
     driver.expected = len(todo)
     name, tid = run_name(), threading.get_native_id()
     contexts = [
-        Context(prepared.layout, prepared.handlers, name, number, tid, driver.locks, settings.records)
+        Context(prepared.layout, prepared.handlers_at(settings.level), name, number, tid, driver.locks, settings.level)
         for number, (prepared, _) in enumerate(todo)
     ]
     try:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sized
+from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 from flowlab.errors import FlowError
@@ -13,6 +15,7 @@ from flowlab.metrics import active
 from flowlab.run.drivers.inline import Inline
 from flowlab.run.drivers.loop import Loop
 from flowlab.run.outcome.context import Context, run_name
+from flowlab.run.outcome.headway import showing
 from flowlab.run.outcome.result import Run
 from flowlab.run.quick import Path, Quick, QuickRun
 from flowlab.run.session import Prepared, Settings, finish, given_values, prepare
@@ -90,7 +93,8 @@ class Here:
         self.settings = settings
         self.count = 0
         self.inline = Inline()
-        self.quick = Quick(run_name(), self.inline, settings.records)
+        self.inline.headway = settings.headway
+        self.quick = Quick(run_name(), self.inline, settings.level)
         self.other: tuple[Prepared, Any] | None = None
         self.unwatched = active.recorder() is None
 
@@ -116,11 +120,20 @@ class Here:
         if not prepared.inline(self.settings):
             items.pushed.append(item)
             return None
-        if not prepared.layout.straight:
+        if not prepared.layout.straight or self.settings.level == "full":
             self.other = (prepared, given_values(prepared, item))
             return None
         found = self.quick.paths[tuple(item)] = Path(prepared)
         return found
+
+    def through(self, group: list[tuple[Path, Any]]) -> Iterator[Run]:
+        """The runs of items that go straight through."""
+        runs = self.quick.through(group, self.count)
+        if self.settings.headway is not None:
+            runs = iter(ended := list(runs))
+            layouts = (path.prepared.layout for (path, _), run in zip(group, ended, strict=True) if type(run) is QuickRun)
+            self.settings.headway.passed(layouts, [run._context for run in ended if type(run) is not QuickRun])
+        return runs
 
     def one(self) -> Run:
         """Run the item kept aside."""
@@ -129,12 +142,12 @@ class Here:
         quick = self.quick
         context = Context(
             prepared.layout,
-            prepared.handlers,
+            prepared.handlers_at(self.settings.level),
             quick.run,
             self.count,
             quick.tid,
             self.inline.locks,
-            self.settings.records,
+            self.settings.level,
         )
         self.count += 1
         self.inline.run(context, values)
@@ -167,6 +180,7 @@ class Stream:
         if self.driver is None:
             self.driver = Loop(prepared.place(self.settings), self.settings.workers)
             self.driver.expected = self.limit
+            self.driver.headway = self.settings.headway
         task = asyncio.create_task(self._one(prepared, values, self.count))
         self.flying.append(task)
         if not self.ordered:
@@ -178,12 +192,12 @@ class Stream:
         assert driver is not None
         context = Context(
             prepared.layout,
-            prepared.handlers,
+            prepared.handlers_at(self.settings.level),
             self.name,
             number,
             threading.get_native_id(),
             driver.locks,
-            self.settings.records,
+            self.settings.level,
         )
         await driver.run(context, values)
         if number == 0:
@@ -210,9 +224,27 @@ class Stream:
             await self.driver.close()
 
 
-async def stream(
+def stream(
     flow: Any, source: Any, outputs: Any, limit: int, ordered: bool, settings: Settings
 ) -> AsyncIterator[Run]:
+    """Yield a run for each item of the source, at most `limit` in flight; shown, if that is asked for."""
+    return (_shown if settings.progress else _stream)(flow, source, outputs, limit, ordered, settings)
+
+
+async def _shown(
+    flow: Any, source: Any, outputs: Any, limit: int, ordered: bool, settings: Settings
+) -> AsyncGenerator[Run, None]:
+    expected = len(source) if isinstance(source, Sized) else None
+    with showing(flow.name, expected) as headway:
+        watched = replace(settings, progress=False, headway=headway)
+        async with aclosing(_stream(flow, source, outputs, limit, ordered, watched)) as runs:
+            async for run in runs:
+                yield run
+
+
+async def _stream(
+    flow: Any, source: Any, outputs: Any, limit: int, ordered: bool, settings: Settings
+) -> AsyncGenerator[Run, None]:
     """Yield a run for each item of the source, at most `limit` in flight."""
     if limit < 1:
         raise FlowError("limit is at least 1")
@@ -223,7 +255,7 @@ async def stream(
         while not (items.ended or items.pushed):
             group = await here.group(items, limit)
             if group:
-                for run in here.quick.through(group, here.count):
+                for run in here.through(group):
                     yield run if here.unwatched and type(run) is QuickRun else finish(run, outputs, settings)
                 here.count += len(group)
                 await asyncio.sleep(0)

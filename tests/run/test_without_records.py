@@ -65,14 +65,14 @@ def same(run, full):
 @pytest.mark.parametrize("flow", FLOWS.values(), ids=FLOWS)
 def test_all_but_the_records_is_the_same(flow, executor):
     given = {"x": [1, 2] if flow is FLOWS["many"] else 3}
-    runs = [flow.run(given, executor=executor, strict=False, records=records) for records in (False, True)]
+    runs = [flow.run(given, executor=executor, strict=False, level=level) for level in ("off", "time")]
     same(*runs)
 
 
 @every
 def test_map_stream_start_and_run_async_take_it_too(executor):
     flow = FLOWS["straight"]
-    settings = {"executor": executor, "records": False}
+    settings = {"executor": executor, "level": "off"}
 
     async def streamed():
         return [run async for run in flow.stream([{"x": 1}, {"x": 2}], ["z"], **settings)]
@@ -93,7 +93,7 @@ def test_map_stream_start_and_run_async_take_it_too(executor):
 def test_a_stream_without_records_goes_on_after_a_failure(executor):
     async def streamed():
         source = [{"x": 1}, {"x": 2}]
-        return [r async for r in FLOWS["fails"].stream(source, executor=executor, strict=False, records=False)]
+        return [r async for r in FLOWS["fails"].stream(source, executor=executor, strict=False, level="off")]
 
     for run in asyncio.run(streamed()):
         assert run["z"] and sorted(run.calls) == ["add", "double", "fail"] and len(run.errors) == 1
@@ -101,5 +101,5 @@ def test_a_stream_without_records_goes_on_after_a_failure(executor):
 
 def test_an_active_recorder_gets_no_calls_of_a_run_without_records():
     with Recorder() as recorder:
-        FLOWS["straight"].run({"x": 1}, records=False)
+        FLOWS["straight"].run({"x": 1}, level="off")
     assert {record.operation for record in recorder.records} <= {"inner"}

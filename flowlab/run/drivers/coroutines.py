@@ -31,7 +31,7 @@ class Coroutines(Places):
     def _hire(self) -> None:
         """Start one more runner; it hires the next when its call waits and others are queued."""
         self.available += 1
-        task = self.loop.create_task(self._runner())
+        task = asyncio.Task(self._runner(), loop=self.loop)  # no child of the call that is running
         self.runners.add(task)
         task.add_done_callback(self.runners.discard)
 
@@ -64,8 +64,13 @@ class Coroutines(Places):
                 await self._heavy(call)
                 continue
             call.runner = me
+            if frame.followers:  # a child of the last call goes on, and what it costs is that call's
+                cost = Cost()
+                frame = cost.frame
+                frame.loop = self.loop
+                CALL.set(frame)
             cost.cpu_ns, cost.steps = 0, 1
-            frame.recorder = call.context.log.nesting
+            frame.recorder, frame.about = call.context.log.nesting, call
             error: BaseException | None = None
             result: Any = None
             started = clock()
@@ -121,7 +126,7 @@ class Coroutines(Places):
     async def _coroutine(self, call: Pending) -> tuple[Outcome, BaseException | None]:
         cost = Cost()
         frame = cost.frame
-        frame.loop, frame.recorder = self.loop, call.context.log.nesting
+        frame.loop, frame.recorder, frame.about = self.loop, call.context.log.nesting, call
         CALL.set(frame)
         operation = call.node.operation
         error: BaseException | None = None

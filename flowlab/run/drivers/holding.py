@@ -34,7 +34,7 @@ class Holding(Coroutines):
             if operation.scope == "run":
                 self.shared[operation] = shared
             closing = asyncio.Event()
-            task = self.loop.create_task(self._hold(call, shared, closing))
+            task = asyncio.Task(self._hold(call, shared, closing), loop=self.loop)
             self.open.append((call.context, call.node, (closing, task)))
         try:
             result = await asyncio.shield(shared)

@@ -1,7 +1,6 @@
 """Running a context on the caller's thread, without an event loop.
 
-`run_straight` is the short cut for a plan of plain functions that each run once; `run_inline` does everything else.
-Both read the same clocks around every call.
+A plan of plain functions that each run once takes the short cut in `straight`; here is everything else.
 """
 
 from __future__ import annotations
@@ -12,15 +11,19 @@ from typing import Any
 
 from flowlab.errors import FlowlabError
 from flowlab.graph.definition import MISSING
+from flowlab.metrics import active
 from flowlab.metrics.active import CALL, THREAD, Call
 from flowlab.metrics.probes import running_loop
 from flowlab.run.drivers.attempt import timed_out, wait_s
 from flowlab.run.drivers.interrupt import Interrupts
 from flowlab.run.drivers.reading import Reading
 from flowlab.run.drivers.stepping import said
+from flowlab.run.drivers.straight import run_bare, run_straight
 from flowlab.run.layout.handler import Handler
 from flowlab.run.layout.layout import Node
 from flowlab.run.layout.shapes import ROOT
+from flowlab.run.layout.steps import straight
+from flowlab.run.outcome import going
 from flowlab.run.outcome.context import Context
 from flowlab.run.outcome.log import Row
 from flowlab.run.outcome.outcome import cleanup
@@ -48,6 +51,7 @@ class Inline:
         self.sleep = sleep
         self.interrupts = interrupts or Interrupts()
         self.locks = Locks()
+        self.headway: Any = None
         self.shared: dict[Any, Any] = {}
         self.open: list[tuple[Context, Node, Any]] = []
 
@@ -58,13 +62,14 @@ class Inline:
         token = CALL.set(frame)
         THREAD.calls.append(frame)
         opened = len(self.open)
+        if self.headway is not None:
+            self.headway.began(context, self, frame)
+        going.began(context)
         try:
             try:
-                if context.layout.straight and not context.log.quick:
-                    if context.log.keep:
-                        self.straight(context, inputs, frame)
-                    else:
-                        self.bare(context, inputs, frame)
+                if context.layout.straight and context.log.level != "full" and not self.watched:
+                    if (run_straight if context.log.keep else run_bare)(self, context, inputs, frame):
+                        return
                 else:
                     context.state.begin(inputs)
                 self._finish(context, frame)
@@ -74,6 +79,15 @@ class Inline:
         finally:
             THREAD.calls.remove(frame)
             CALL.reset(token)
+            if self.headway is not None:
+                self.headway.ended(context)
+            if THREAD.calls and context.log.keep and not context.prefix:  # a sub-flow's calls are its flow's
+                THREAD.calls[-1].inner_ns += context.log.cpu_ns()
+
+    @property
+    def watched(self) -> bool:
+        """Whether somebody is shown each call, or keeps it when it ends."""
+        return active.keeper() is not None or (self.headway is not None and self.headway.fine)
 
     def go_on(self, context: Context, frame: Call) -> None:
         """Run a context that was handed over to its end."""
@@ -87,76 +101,6 @@ class Inline:
         while context.state.advance():
             self.drain(context, frame)
 
-    def straight(self, context: Context, inputs: Mapping[str, Any], frame: Call) -> None:
-        """Run a plan of plain functions in its order; a failure is handed to the state with all that was made.
-
-        The clocks are read once between two calls, where the runtime spends a tenth of what reading the CPU clock
-        costs: one call's end is the next one's start.
-        """
-        layout = context.layout
-        cells: list[Any] = [None] * len(layout.slots)
-        for name, value in inputs.items():
-            cells[layout.slot_of[name]] = value
-        clock, cpu, quick = self.clock, self.cpu, context.log.quick
-        plan = steps(layout)
-        started, used = clock(), cpu()
-        for function, takes, out, number, pick in plan:
-            try:
-                if type(takes) is int:
-                    value = function(cells[takes])
-                elif len(takes) == 2:
-                    value = function(cells[takes[0]], cells[takes[1]])
-                else:
-                    value = function(*[cells[slot] for slot in takes])
-                ended, read = clock(), cpu()
-                if pick is None:
-                    cells[out] = value
-                else:
-                    for slot, part in zip(out, pick(value), strict=True):
-                        cells[slot] = part
-            except BaseException as error:
-                if self.interrupts.own(error):
-                    raise
-                done = next(at for at, step in enumerate(plan) if step[3] == number)
-                self.hand_over(context, inputs, cells, done, number, started, error, cpu() - used, frame)
-                return
-            quick += (number, 0, started, ended, read - used)
-            started, used = ended, read
-            if frame.custom is not None or frame.inner_ns:
-                self._slow(context, frame, quick)
-        state = context.state
-        for slot in layout.slots:
-            if slot.kept:
-                state.cells[slot.number][ROOT] = cells[slot.number]
-
-    def bare(self, context: Context, inputs: Mapping[str, Any], frame: Call) -> None:
-        """The same without clocks, for a run without records."""
-        layout, names = context.layout, context.log.names
-        cells: list[Any] = [None] * len(layout.slots)
-        for name, value in inputs.items():
-            cells[layout.slot_of[name]] = value
-        plan = steps(layout)
-        done = 0
-        try:
-            for function, takes, out, _, pick in plan:
-                value = function(cells[takes]) if type(takes) is int else function(*[cells[slot] for slot in takes])
-                if pick is None:
-                    cells[out] = value
-                else:
-                    for slot, part in zip(out, pick(value), strict=True):
-                        cells[slot] = part
-                done += 1
-        except BaseException as error:
-            if self.interrupts.own(error):
-                raise
-            names += [context.prefix + layout.nodes[step[3]].name for step in plan[:done]]
-            self.hand_over(context, inputs, cells, done, plan[done][3], 0, error, None, frame)
-            return
-        names += [context.prefix + layout.nodes[step[3]].name for step in plan]
-        for slot in layout.slots:
-            if slot.kept:
-                context.state.cells[slot.number][ROOT] = cells[slot.number]
-
     def _slow(self, context: Context, frame: Call, quick: list[int]) -> None:
         """Move the last call to the rows: it reported something."""
         number, _, started, ended, spent = quick[-5:]
@@ -168,13 +112,17 @@ class Inline:
         log.rows.append(Row(name, "inline", 1, "ok", None, None, started, ended, spent, None, log.tid, None, extra))
 
     def hand_over(
-        self, context: Context, inputs: Mapping[str, Any], cells: list[Any], done: int, number: int, started: int,
+        self, context: Context, inputs: Mapping[str, Any], cells: list[Any], done: int, started: int,
         error: BaseException, spent: int | None, frame: Call,
     ) -> None:  # fmt: skip
-        """Bring the state to where the straight run failed."""
+        """Bring the state to where a straight run failed.
+
+        Args:
+            done: How many of its calls ended well.
+        """
         state, layout = context.state, context.layout
-        nodes = [step[3] for step in steps(layout)]
-        made = set(nodes[:done])
+        nodes = straight(layout).nodes
+        number = nodes[done]
         for name in inputs:
             state.preset(layout.slot_of[name], inputs[name])
         for finished in nodes[:done]:
@@ -182,7 +130,7 @@ class Inline:
                 state.preset(slot, cells[slot])
         node = layout.nodes[number]
         self._error_row(context, node, error, started, spent, frame)
-        state.resume(made | {number})
+        state.resume({*nodes[:done], number})
         arguments = tuple(cells[take.slot] for take in node.takes)
         context.fail(node, ROOT, arguments, error)
 
@@ -202,6 +150,7 @@ class Inline:
                 continue
             node, element, arguments = ready.popleft()
             handler = handlers[node.number]
+            frame.node = node
             if handler.special:
                 self.one(context, handler, node, element, arguments, frame, generators)
                 continue
@@ -368,26 +317,9 @@ class Inline:
 
     def clean(self, context: Context, frame: Call) -> None:
         """Run the cleanup operations whose inputs exist."""
-        for node, element, arguments in cleanup(context.state):
+        for node, element, arguments in cleanup(context.state) if context.layout.cleanups else ():
             self.one(context, context.handlers[node.number], node, element, arguments, frame, [])
 
 
 def _stage(node: Node) -> str | None:
     return None if node.operation.stage == "processing" else node.operation.stage
-
-
-def steps(layout: Any) -> list[tuple[Any, Any, Any, int, Any]]:
-    """The steps of a straight plan: function, slots taken, slots made, node, how to take the result apart."""
-    if layout.steps is None:
-        from flowlab.run.layout.calling import pick
-
-        found = []
-        for node in layout.nodes:
-            if node.dormant:
-                continue
-            takes = tuple(take.slot for take in node.takes)
-            apart = pick(node)
-            out = node.outs[0] if apart is None else node.outs
-            found.append((node.operation.function, takes[0] if len(takes) == 1 else takes, out, node.number, apart))
-        layout.steps = found
-    return layout.steps  # type: ignore[no-any-return]

@@ -16,17 +16,20 @@ from typing import Any
 
 from flowlab.executors.task import Outcome
 from flowlab.graph.operation import Operation
+from flowlab.metrics.follow import follow
 from flowlab.run.drivers.attempt import wait_s
 from flowlab.run.drivers.holding import Holding
 from flowlab.run.drivers.interrupt import Interrupts
 from flowlab.run.drivers.pending import Pending
 from flowlab.run.layout.distance import far
-from flowlab.run.layout.layout import Layout
+from flowlab.run.layout.layout import Layout, Node
+from flowlab.run.outcome import going
 from flowlab.run.outcome.context import Context
 from flowlab.run.outcome.log import Row
 from flowlab.run.outcome.outcome import cleanup
 from flowlab.run.outcome.result import CallError
 from flowlab.run.state.locks import Locks
+from flowlab.run.state.state import State
 
 WINDOW = 256
 """How many calls wait in an executor's queue; the others are kept small until there is room."""
@@ -63,6 +66,12 @@ class Loop(Holding):
         """Run a context to its end; cleanup has run and resources of scope "context" are closed."""
         state = context.state
         self.states[state] = context
+        if self.headway is not None:
+            self.headway.began(context, self)
+        going.began(context)
+        self.full = self.full or context.log.level == "full"
+        if context.log.keep:
+            follow(self.loop)
         try:
             if context.late:
                 state.hold(context.late, 1)
@@ -72,8 +81,10 @@ class Loop(Holding):
             while state.advance():
                 await self._until_idle(context)
         finally:
-            await asyncio.shield(self._clean(context, self.abort(context)))
+            await asyncio.shield(self._clean(context, *self.abort(context)))
             self.states.pop(state, None)
+            if self.headway is not None:
+                self.headway.ended(context)
 
     def warm(self, layout: Layout) -> None:
         """Have worker processes started, if a layout needs some, while other calls begin."""
@@ -89,9 +100,14 @@ class Loop(Holding):
         self.pump(context)
         await future
 
-    async def _clean(self, context: Context, stopping: list[asyncio.Task[None]]) -> None:
+    async def _clean(self, context: Context, stopping: list[asyncio.Task[None]], stopped: list[Pending]) -> None:
         if stopping:
             await asyncio.wait(stopping)
+        for call in stopped:  # only now: what a cancelled body does at its end must not overlap with what comes next
+            if call.node.locks:
+                self._release(call)
+            if call.handler.limit is not None:
+                self._next(call.node.operation)
         calls = cleanup(context.state)
         if calls:
             context.state.ready.clear()
@@ -100,21 +116,27 @@ class Loop(Holding):
         await self.close_resources(context)
         self.idle.pop(context, None)
 
-    def abort(self, context: Context) -> list[asyncio.Task[None]]:
-        """Stop what a context still runs or waits for, nothing if it is done; the tasks that are about to end."""
+    def abort(self, context: Context) -> tuple[list[asyncio.Task[None]], list[Pending]]:
+        """Stop what a context still runs or waits for, nothing if it is done.
+
+        Returns:
+            The tasks that are about to end, and the calls that were stopped.
+        """
         state = context.state
         context.waits = False
         if not (context.open or state.parked or state.ready):
-            return []
+            return [], []
         stopping = []
+        stopped = []
+        queued = {call for waiting in self.backlog.values() for call in waiting}
         context.era += 1
         for place, stalled in self.stalled.items():
             self.stalled[place] = deque(entry for entry in stalled if entry[0] is not context)
         context.open = 0
         state.ready.clear()
         for call in list(context.calls):
-            if call.node.locks:
-                self._release(call)
+            if call not in queued:
+                stopped.append(call)
             if call.place == "processes" and self.processes is not None:
                 self.processes.stop(call)
             elif call.place == "threads" and self.threads is not None:
@@ -123,11 +145,12 @@ class Loop(Holding):
             if runner is not None and runner is not asyncio.current_task():
                 runner.cancel()
                 stopping.append(runner)
-        for number, element in list(state.parked):
-            state.parked.pop((number, element))
-            self.locks.free((state, number, element))
+        for node, element, _ in list(state.parked.values()):
+            del state.parked[node.number, element]
+            self.paused.pop((context, node.number, element), None)
+            self._let_go(state, node, element)
         context.calls.clear()
-        return stopping
+        return stopping, stopped
 
     def pump(self, context: Context) -> None:
         """Start what the context's state says may start."""
@@ -307,8 +330,12 @@ class Loop(Holding):
         self.retrying.add(timer)
 
     def _release(self, call: Pending) -> None:
-        for state in call.context.state.release(call.node, call.element):
-            if state is not call.context.state and state in self.states:
+        self._let_go(call.context.state, call.node, call.element)
+
+    def _let_go(self, own: State, node: Node, element: int) -> None:
+        """Let go of a call's locks, and let other contexts that waited for them go on."""
+        for state in own.release(node, element):
+            if state is not own and state in self.states:
                 self.loop.call_soon(self.pump, self.states[state])
 
     def end(self, call: Pending, error: BaseException | None, values: Any = (), refused: str = "") -> None:

@@ -36,6 +36,7 @@ class Places:
         self.threads: Any = None
         self.processes: Any = None
         self.pools: dict[str, Any] = {}
+        self.full = False
         self.stalled: dict[str, deque[Any]] = {"threads": deque(), "processes": deque()}
         self.queue: deque[Pending] = deque()
         self.runners: set[asyncio.Task[None]] = set()
@@ -46,6 +47,7 @@ class Places:
         self.frame = Call(0)
         self.frame.loop = self.loop
         self.in_body = False
+        self.headway: Any = None
         self.interrupts.in_body = lambda: self.in_body
 
     def _after(self, call: Pending, outcome: Outcome, error: BaseException | None) -> None:
@@ -89,7 +91,7 @@ class Places:
 
     def _inline(self, call: Pending) -> None:
         frame = self.frame
-        frame.recorder = call.context.log.nesting
+        frame.recorder, frame.about = call.context.log.nesting, call
         started, used = self.clock(), time.thread_time_ns()
         THREAD.calls.append(frame)
         token = CALL.set(frame)
@@ -110,6 +112,8 @@ class Places:
             THREAD.calls.pop()
             CALL.reset(token)
         spent, ended = time.thread_time_ns() - used, self.clock()
+        if THREAD.calls:
+            THREAD.calls[-1].inner_ns += spent
         extra = said(frame, spent)
         if error is None and self._late(call, started, ended):
             error = timed_out(call.node.operation)
@@ -208,6 +212,7 @@ class Places:
                 self.workers or cores(), self._listen, lambda: self.loop.call_soon(self._take, self.processes),
                 self.loop.call_later, self.clock,
             )  # fmt: skip
+            self.processes.full = self.full
             self.pools["processes"] = self.processes
         return self.processes
 

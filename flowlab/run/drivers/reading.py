@@ -74,6 +74,8 @@ class Reading:
         outer = CALL.get()
         CALL.set(self.shown or cost.frame)
         cost.frame.loop = running_loop()
+        driver = THREAD.calls[-1]
+        inner_ns = driver.inner_ns
         THREAD.calls.append(cost.frame)
         used = time.thread_time_ns()
         cost.resume()
@@ -81,6 +83,7 @@ class Reading:
             return next(self.generator)
         finally:
             cost.pause(used)
+            driver.inner_ns = inner_ns  # its own clock is not running
             self.shown = CALL.get()
             CALL.set(outer)
 

@@ -41,6 +41,8 @@ class Cost:
         if calls[-1] is not frame:
             self.inside = pause_above(frame, read)
         calls.pop()
+        if calls:
+            calls[-1].inner_ns += read - used
 
     def resume(self) -> None:
         """Resume the spans that were open at the end of the last step."""

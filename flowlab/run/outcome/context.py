@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from flowlab.graph.definition import MISSING
+from flowlab.metrics.active import recorder
 from flowlab.run.layout.handler import Handler
 from flowlab.run.layout.layout import Layout, Node
+from flowlab.run.layout.shapes import ROOT
+from flowlab.run.layout.steps import straight
 from flowlab.run.outcome.log import Log, Row
 from flowlab.run.outcome.result import CallError, DeadLetter, Run
 from flowlab.run.state.locks import Locks
@@ -31,16 +34,22 @@ class Context:
         era: Counts up when the context is stopped, so that what was started before is known to be stale.
         late: The names that Inputs may still come for.
         waits: Inputs may still come.
+        cells: The values by slot, if the context ran straight through.
+        state: Made when it is first asked for; a context that ran straight through mostly needs none.
     """
+
+    state: State
 
     __slots__ = (
         "calls",
+        "cells",
         "dead",
         "era",
         "errors",
         "handlers",
         "late",
         "layout",
+        "locks",
         "log",
         "open",
         "prefix",
@@ -56,12 +65,13 @@ class Context:
         number: int | None,
         tid: int,
         locks: Locks | None = None,
-        keep: bool = True,
+        level: str = "time",
     ) -> None:
         self.layout = layout
         self.handlers = handlers
-        self.state = State(layout, locks)
-        self.log = Log(run, number, layout.nodes, tid, keep)
+        self.locks = locks
+        self.cells: Any = None
+        self.log = Log(run, number, layout.nodes, tid, level)
         self.errors: list[CallError] = []
         self.dead: list[DeadLetter] = []
         self.prefix = ""
@@ -70,6 +80,15 @@ class Context:
         self.calls: set[Any] = set()
         self.late: list[str] = []
         self.waits = False
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "state":
+            raise AttributeError(name)
+        state = self.state = State(self.layout, self.locks)
+        if self.cells is not None:
+            for _, slot in straight(self.layout).kept:
+                state.cells[slot][ROOT] = self.cells[slot]
+        return state
 
     def fail(self, node: Node, element: int, arguments: tuple[Any, ...], error: BaseException) -> None:
         """Note that a call failed for good, and let the state go on."""
@@ -85,6 +104,9 @@ class Context:
 
     def result(self) -> Run:
         """What came out."""
+        if self.cells is not None:
+            self.cells = {slot: self.cells[slot] for _, slot in straight(self.layout).kept}
+            return Run(self)
         for problem in self.state.problems:
             if problem.error is not None:
                 self.errors.append(CallError(self.prefix + problem.operation, problem.error))
@@ -106,3 +128,16 @@ def parameters(node: Node, arguments: tuple[Any, ...]) -> Mapping[str, Any]:
 def make_handlers(layout: Layout) -> list[Handler]:
     """The handlers of a layout's nodes."""
     return [Handler(node, layout.slots) for node in layout.nodes]
+
+
+def watched_handlers(layout: Layout) -> list[Handler]:
+    """The same for level "full": what runs in this process is watched, its memory too if the active recorder traces."""
+    from flowlab.metrics.watching import watched
+
+    handlers = make_handlers(layout)
+    active = recorder()
+    memory = active.clocks.memory if active is not None else None
+    for handler in handlers:
+        if handler.node.operation.inner is None and handler.node.operation.scope is None:
+            handler.call = watched(handler.call, handler.node.operation.kind, memory)
+    return handlers

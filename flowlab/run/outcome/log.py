@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from flowlab.executors.task import transfer
+from flowlab.metrics.probes import blocked_ns, readings_ns
 from flowlab.metrics.record import Record
 from flowlab.run.outcome.nesting import Nesting
 
@@ -41,18 +42,24 @@ class Log:
     """The attempts of one context's calls.
 
     Attributes:
-        keep: Records are wanted; if not, only `names` are kept.
+        level: "off" keeps only `names`; "time" wall and CPU; "full" also what `watched` handlers and workers read.
+        keep: Records are wanted.
         quick: Five ints an attempt that ended well on the caller's thread: node, element, started, ended, CPU.
         rows: All other attempts, as `Row` or a plain tuple of the same: that is forgotten by the garbage collector.
         order: The start and name of each call that is not in `quick`.
         nesting: Who keeps the spans inside the calls.
         names: The names in start order, if an event loop's driver ran the context: it has no need of `order`.
+        straight: The nodes of a straight run, and what the clocks said between its calls: wall and CPU in turns.
     """
 
-    __slots__ = ("context", "estimated", "keep", "names", "nesting", "nodes", "order", "quick", "rows", "run", "tid")
+    __slots__ = (
+        "context", "estimated", "keep", "level", "names", "nesting", "nodes", "order", "quick", "rows", "run",
+        "straight", "tid",
+    )  # fmt: skip
 
-    def __init__(self, run: str, context: int | None, nodes: list[Any], tid: int, keep: bool = True) -> None:
-        self.keep = keep
+    def __init__(self, run: str, context: int | None, nodes: list[Any], tid: int, level: str = "time") -> None:
+        self.level = level
+        keep = self.keep = level != "off"
         self.run = run
         self.context = context
         self.nodes = nodes
@@ -62,15 +69,23 @@ class Log:
         self.rows: list[Any] = []
         self.order: list[tuple[int, str]] = []
         self.names: list[str] = []
-        self.nesting = Nesting(run, context) if keep else None
+        self.straight: tuple[list[int], list[int]] | None = None
+        self.nesting = Nesting(run, context, level) if keep else None
 
     def quick_rows(self) -> Iterator[tuple[int, int, int, int, int]]:
-        """The rows of `quick`."""
+        """The rows of `quick`, and of a straight run."""
+        if self.straight is not None:
+            (nodes, stamps), self.straight = self.straight, None
+            walls, reads = stamps[::2], stamps[1::2]
+            for number, started, ended, used, read in zip(nodes, walls, walls[1:], reads, reads[1:], strict=False):
+                self.quick += (number, 0, started, ended, read - used)
         numbers = iter(self.quick)
         return zip(numbers, numbers, numbers, numbers, numbers, strict=True)
 
     def take(self, other: Log, prefix: str) -> None:
         """Take over what a sub-flow's log has, under names that say so."""
+        if other.straight is not None and not other.keep:
+            self.names += [prefix + other.nodes[number].name for number in other.straight[0]]
         for number, _, started, ended, cpu in other.quick_rows():
             name = prefix + other.nodes[number].name
             self.order.append((started, name))
@@ -78,6 +93,11 @@ class Log:
         self.names.extend(other.names)
         self.order.extend(other.order)
         self.rows.extend(other.rows)
+
+    def cpu_ns(self) -> int:
+        """The CPU of the calls so far, on the caller's thread."""
+        quick = sum(row[4] for row in self.quick_rows())
+        return quick + sum(row[8] or 0 for row in self.rows if row[1] == "inline")
 
     def began(self, started: int, name: str) -> None:
         """Note that a call began, on the caller's thread."""
@@ -91,6 +111,8 @@ class Log:
         if self.names:
             return tuple(self.names)
         nodes = self.nodes
+        if self.straight is not None:
+            return tuple([nodes[number].name for number in self.straight[0]])
         quick = [(row[2], nodes[row[0]].name) for row in self.quick_rows()]
         if not self.order:
             return tuple(name for _, name in quick)
@@ -101,12 +123,13 @@ class Log:
         if self.nesting is None:
             return ()
         nodes, run, context, tid, pid = self.nodes, self.run, self.context, self.tid, os.getpid()
-        host = host_name()
+        host, cost = host_name(), readings_ns()
         found = [
             Record(
                 run=run, operation=nodes[number].name, context=context, executor="inline", host=host, pid=pid, tid=tid,
                 started_ns=started, ended_ns=ended, run_ns=ended - started, cpu_ns=cpu, cpu_self_ns=cpu,
                 cpu_method="thread_time", cpu_quality="estimated" if self.estimated else "measured",
+                mem_method="none", mem_quality="unavailable", overhead_ns=cost.wall + cost.cpu,
             )
             for number, _, started, ended, cpu in self.quick_rows()
         ]  # fmt: skip
@@ -141,10 +164,51 @@ class Log:
             "stage": row.stage, "submitted_ns": row.submitted_ns, "started_ns": row.started_ns,
             "ended_ns": row.ended_ns,
             "queue_ns": queue, "cpu_ns": row.cpu_ns, "cpu_self_ns": row.cpu_ns,
-            "cpu_method": "thread_time" if measured else None, "cpu_quality": "measured" if measured else "unavailable",
+            "cpu_method": "thread_time" if measured else "none",
+            "cpu_quality": "measured" if measured else "unavailable",
+            "mem_method": "none", "mem_quality": "unavailable",
         }  # fmt: skip
         if row.started_ns is not None and row.ended_ns is not None:
             values["run_ns"] = row.ended_ns - row.started_ns
         if row.extra:
             values.update(transfer(row.extra) if type(row.extra) is tuple else row.extra)
+        _measuring(values, self.level)
+        _phases(values)
+        values["blocked_ns"] = blocked_ns(values.get("run_ns"), values["cpu_ns"], values.get("runqueue_ns"))
         return Record(**values)
+
+
+def _measuring(values: dict[str, Any], level: str) -> None:
+    """Say what measuring cost; a worker says it itself at level "full"."""
+    cost = readings_ns()
+    if "overhead_ns" in values:
+        values["overhead_ns"] += values["after_ns"]
+    elif values["executor"] == "processes":
+        values["overhead_ns"] = 2 * cost.cpu
+    else:
+        step = 2 * (cost.cpu + (cost.runqueue if level == "full" else 0))
+        values["overhead_ns"] = 2 * cost.wall + step * (values.get("steps") or 1)
+
+
+def _phases(values: dict[str, Any]) -> None:
+    """Work out the phases of a process call; with what measuring took they last until its result came back.
+
+    What it waits after it was sent, in the pipe or behind other calls of its worker, is its transfer.
+    """
+    sent, packing = values.pop("sent_ns", None), values.pop("packing_ns", 0)
+    after, measuring = values.pop("after_ns", None), values["overhead_ns"]
+    if sent is None or values["started_ns"] is None:
+        return
+    loading = values["deserialise_ns"]
+    if after is None:  # the worker read its clocks while it unpacked and packed
+        after = min(measuring // 2, values["serialise_ns"] - packing)
+        before = min(measuring // 2, loading)
+        values["deserialise_ns"] = loading - before
+        values["overhead_ns"] = before + max(0, after)
+        taken = values["started_ns"] - loading
+    else:
+        taken = values["started_ns"] - (measuring - after) - loading
+    values["serialise_ns"] -= max(0, after)
+    values["transfer_ns"] = max(0, taken - sent)
+    if values["submitted_ns"] is not None:
+        values["queue_ns"] = max(0, sent - packing - values["submitted_ns"])

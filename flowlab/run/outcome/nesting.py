@@ -21,9 +21,10 @@ class Nesting:
 
     keeps_nested = True
     on = True
-    __slots__ = ("context", "parents", "recorder", "run")
+    __slots__ = ("context", "level", "parents", "recorder", "run")
 
-    def __init__(self, run: str, context: int | None) -> None:
+    def __init__(self, run: str, context: int | None, level: str = "time") -> None:
+        self.level = level
         self.run = run
         self.context = context
         self.recorder: Any = None
@@ -34,7 +35,8 @@ class Nesting:
         if self.recorder is None:
             from flowlab.metrics.recorder import Recorder
 
-            self.recorder = Recorder(run=self.run, first_id=((self.context or 0) << 32) + HALF, keeps_nested=True)
+            first_id = ((self.context or 0) << 32) + HALF
+            self.recorder = Recorder(level=self.level, run=self.run, first_id=first_id, keeps_nested=True)
         return self.recorder.next_id()  # type: ignore[no-any-return]
 
     def open(self, operation: str, stage: str | None = None, executor: str | None = None) -> Any:

@@ -1,0 +1,49 @@
+"""What level "full" adds to a call in a worker process: how long it waited for a core, and its memory.
+
+A worker runs one call at a time, so the high-water mark of the process is the call's. Loaded when first asked for.
+Invariant: what reading costs is outside the call's wall, and said.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from flowlab.metrics.memory import HighWater
+from flowlab.metrics.probes import runqueue_ns
+
+
+class Probing:
+    """The readings around one call after the other.
+
+    Attributes:
+        begun: A call has begun that has not ended.
+        before_ns: How long reading took before the call.
+    """
+
+    def __init__(self) -> None:
+        self.memory = HighWater()
+        self.begun = False
+        self.before_ns = 0
+        self.queued: int | None = None
+
+    def begin(self, now: int) -> tuple[int, int]:
+        """Begin a call that is loaded now; return when it starts, and the CPU the process has used until then."""
+        self.memory.start()
+        self.queued = runqueue_ns()
+        self.begun = True
+        started, used = time.perf_counter_ns(), time.process_time_ns()
+        self.before_ns = started - now
+        return started, used
+
+    def end(self, ended: int) -> dict[str, Any]:
+        """End a call that ended then; return fields of its record."""
+        self.begun = False
+        queued, memory = runqueue_ns(), self.memory.stop()
+        known = queued is not None and self.queued is not None
+        return {
+            "runqueue_ns": queued - self.queued if known else None,  # type: ignore[operator]
+            "mem_peak_bytes": memory.peak_bytes, "mem_net_bytes": memory.net_bytes,
+            "mem_method": memory.method, "mem_quality": memory.quality,
+            "overhead_ns": self.before_ns, "after_ns": time.perf_counter_ns() - ended,
+        }  # fmt: skip

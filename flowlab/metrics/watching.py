@@ -1,0 +1,127 @@
+"""Watching: what level "full" adds to a call whose driver reads wall and CPU itself.
+
+Here are the wrappers that drivers put around functions, coroutines and generators; how long the call's thread waited
+for a core and, if asked for, what it allocated go into the fields of the driver's `Call`. Not here: reading wall and
+CPU. Invariant: what is wrapped behaves as before, and readings stand at the edges of steps, as the driver's own do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flowlab.metrics.active import THREAD, Call
+from flowlab.metrics.probes import Traced, measured_memory, runqueue_ns, runqueue_since, settle_memory, watch_memory
+
+
+class Watch:
+    """The readings of one call, added up over its steps."""
+
+    __slots__ = ("at", "frame", "memory", "queued_ns")
+
+    def __init__(self, memory: Traced | None) -> None:
+        self.memory = memory
+        self.queued_ns: int | None = 0
+
+    def begin(self) -> None:
+        """Begin a step: the driver's call is the innermost plain one on this thread."""
+        self.frame = next((call for call in reversed(THREAD.calls) if type(call) is Call), None) or Call(0)
+        if self.memory is not None:
+            watch_memory(self.frame, self.memory, THREAD.calls[:-1])
+        self.at = runqueue_since()
+
+    def end(self) -> None:
+        """End a step, and let the driver's call know."""
+        now = runqueue_ns()
+        known = now is not None and self.at is not None and self.queued_ns is not None
+        self.queued_ns = self.queued_ns + now - self.at if known else None  # type: ignore[operator]
+        frame = self.frame
+        if frame.fields is None:
+            frame.fields = {}
+        if frame.custom is None:
+            frame.custom = {}
+        frame.fields["runqueue_ns"] = self.queued_ns
+        if self.memory is not None:
+            settle_memory(frame, self.memory, THREAD.calls[:-1])
+            frame.fields.update(measured_memory(frame))
+
+
+class Steps:
+    """A coroutine or generator whose every step is watched; all else is its own."""
+
+    def __init__(self, steps: Any, memory: Traced | None, watch: Watch | None = None) -> None:
+        self.steps = steps
+        self.watch = watch or Watch(memory)
+
+    def __iter__(self) -> Steps:
+        return self
+
+    def __await__(self) -> Steps:
+        return self
+
+    def __next__(self) -> Any:
+        return self._step(self.steps.__next__)
+
+    def send(self, value: Any) -> Any:
+        """Run one step."""
+        return self._step(self.steps.send, value)
+
+    def throw(self, *error: Any) -> Any:
+        """Run one step that begins with an error."""
+        return self._step(self.steps.throw, *error)
+
+    def close(self) -> None:
+        """End it."""
+        self.steps.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.steps, name)
+
+    def _step(self, method: Callable[..., Any], *arguments: Any) -> Any:
+        watch = self.watch
+        watch.begin()
+        try:
+            return method(*arguments)
+        finally:
+            watch.end()
+
+
+class Elements:
+    """An async generator whose every step is watched."""
+
+    def __init__(self, source: Any, memory: Traced | None) -> None:
+        self.source = source
+        self.watch = Watch(memory)
+
+    def __aiter__(self) -> Elements:
+        return self
+
+    def __anext__(self) -> Any:
+        return Steps(self.source.__anext__(), None, self.watch)
+
+    async def aclose(self) -> None:
+        """End it."""
+        await self.source.aclose()
+
+
+def watched(call: Callable[..., Any], kind: str, memory: Traced | None = None) -> Callable[..., Any]:
+    """Return what does the same as `call` and is watched.
+
+    Args:
+        call: Calls a function.
+        kind: What that function is: "function", "coroutine", "generator" or "async generator".
+        memory: Where memory is read; None if that was not asked for.
+    """
+    if kind != "function":
+        make = Elements if kind == "async generator" else Steps
+        return lambda *arguments: make(call(*arguments), memory)
+
+    def run(*arguments: Any) -> Any:
+        watch = Watch(memory)
+        watch.begin()
+        try:
+            return call(*arguments)
+        finally:
+            watch.end()
+
+    return run
