@@ -6,14 +6,16 @@ widget is a view of them; every notebook runs without a reader, with an empty jo
 """
 
 from flowlab.adventure.atlas import draw_map
+from flowlab.adventure.branches.recorded import side_by_side
 from flowlab.adventure.exercises import check
 from flowlab.adventure.folders import notebooks_folder
 from flowlab.adventure.journals import Entry, Journal
 from flowlab.adventure.outcomes import Outcome
 from flowlab.adventure.pickers import widget
 from flowlab.adventure.predictions import Prediction
+from flowlab.adventure.quizzes import Quiz
 from flowlab.adventure.series import CHAPTERS, chapter
-from flowlab.adventure.trips import Trip, begin, claim, current, decide, journal, outcome, predict
+from flowlab.adventure.trips import Trip, begin, claim, current, decide, journal, outcome, predict, quiz
 
 __all__ = [
     "CHAPTERS",
@@ -28,6 +30,9 @@ __all__ = [
     "Outcome",
     "predict",
     "Prediction",
+    "quiz",
+    "Quiz",
+    "side_by_side",
     "widget",
     "check",
     "claim",

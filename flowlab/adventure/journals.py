@@ -19,7 +19,7 @@ from typing import IO, Any
 from flowlab.errors import SettingError, require
 
 SCHEMA = 1
-KINDS = ("start", "choice", "prediction", "result")
+KINDS = ("start", "choice", "prediction", "result", "quiz")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,9 @@ class Entry:
 
     Attributes:
         notebook: The notebook that wrote it, by name.
-        kind: "start", "choice", "prediction" or "result".
+        kind: "start", "choice", "prediction", "result" or "quiz".
         key: What it is about, such as "road".
-        value: The choice, the answer, or the option measured.
+        value: The choice, the answer or answers, or the option measured.
         facts: Anything more: parameters, machine, a summary of the metrics.
         at: When, in UTC.
         schema: The version of this layout.

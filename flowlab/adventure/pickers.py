@@ -1,4 +1,4 @@
-"""Widgets: a decision or a prediction made by mouse or keyboard, in a cell of its own.
+"""Widgets: a decision or a prediction made, or a quiz answered, by mouse or keyboard, in a cell of its own.
 
 Here: the one view, of radio buttons and a button, the browser's own. JupyterLab keeps the arrows and Enter for itself;
 Tab and Space reach everything, and the view says so. Not here: what a choice does; the widget calls what the
@@ -21,15 +21,17 @@ from flowlab.errors import require
 
 
 def widget(key: str, **given: Any) -> Any:
-    """Return the widget of a decision or of a prediction.
+    """Return the widget of a decision, of a prediction or of a quiz.
 
     Args:
-        key: The decision's or the prediction's.
+        key: The decision's, the prediction's or the quiz's.
         given: What the experiment needs from the notebook, as `outcome` takes it.
     """
     trip = current()
     if key in trip.predictions:
         return _prediction_picker(trip, key)
+    if key in trip.quizzes:
+        return _quiz_picker(trip, key)
     decision = trip.decision(key)
 
     def take(option: str, say: Callable[[str], None]) -> str:
@@ -61,6 +63,25 @@ def _prediction_picker(trip: Trip, key: str) -> Any:
         return f"<p>{escape(prediction.line)}</p>"
 
     return picker(prediction.options, prediction.answer, "Predict", take, "Or go on without: nothing waits for it.")
+
+
+def _quiz_picker(trip: Trip, key: str) -> Any:
+    """Return a picker for every question, one below the other."""
+    widgets = require("ipywidgets", extra="notebooks", why="to choose by widget")
+    quiz = trip.quizzes[key]
+
+    def taker(index: int) -> Take:
+        def take(option: str, say: Callable[[str], None]) -> str:
+            quiz.give(*quiz.answers[:index], option, *quiz.answers[index + 1 :])
+            return f"<p>{escape(quiz.feedback(index))}</p><p>{escape(quiz.line)}</p>"
+
+        return take
+
+    rows = []
+    for index, question in enumerate(quiz.questions):
+        rows.append(widgets.HTML(f"<p><b>{index + 1}.</b> {escape(question.text)}</p>"))
+        rows.append(picker(question.options, quiz.answers[index], f"Answer {index + 1}", taker(index), ""))
+    return widgets.VBox(rows)
 
 
 KEYS = "By keyboard: Tab to an option and Space to choose it, Tab to the button and Space to press it."

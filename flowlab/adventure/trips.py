@@ -23,7 +23,8 @@ from flowlab.adventure.folders import journal_file
 from flowlab.adventure.journals import Journal
 from flowlab.adventure.outcomes import WIDTH, Outcome
 from flowlab.adventure.predictions import Prediction
-from flowlab.adventure.series import chapter
+from flowlab.adventure.quizzes import Quiz
+from flowlab.adventure.series import chapter, quiz_of
 from flowlab.errors import SettingError, require
 
 Opened = TypeVar("Opened")
@@ -39,6 +40,7 @@ class Trip:
         journal: Where choices, predictions and results are kept.
         choices: The option taken, by decision.
         predictions: The predictions asked for, by key.
+        quizzes: The quizzes asked for, by key.
     """
 
     chapter: Chapter
@@ -46,6 +48,7 @@ class Trip:
     journal: Journal
     choices: dict[str, str] = field(default_factory=dict)
     predictions: dict[str, Prediction] = field(default_factory=dict)
+    quizzes: dict[str, Quiz] = field(default_factory=dict)
     picked: dict[str, Outcome] = field(default_factory=dict)
     _open: dict[str, ExitStack] = field(default_factory=dict)
 
@@ -257,6 +260,34 @@ def predict(key: str, question: str, options: Mapping[str, str], answer: str | N
     trip.predictions[key] = prediction
     print(prediction.line)
     return prediction
+
+
+def quiz(key: str, *answers: str | None) -> Quiz:
+    """Return a quiz, after printing its state; shown, it asks its questions and answers every answer.
+
+    Args:
+        key: The part's.
+        answers: A letter a question, None for no answer; usually the parameters `quiz_1` and so on.
+
+    Raises:
+        SettingError: An answer is no option; the message lists them.
+    """
+    trip = current()
+
+    def noted(letters: str, right: int) -> None:
+        given = letters.strip("-") and letters
+        trip.note("quiz", key, given or None, right=right, questions=len(letters))
+
+    def measured(notebook: str) -> str:
+        entry = trip.journal.last("result", notebook)
+        return str(entry.facts.get("sentence", "")) if entry else ""
+
+    questions = quiz_of(key)
+    found = Quiz(key, questions, [None] * len(questions), noted, measured)
+    found.give(*answers)
+    trip.quizzes[key] = found
+    print(found.line)
+    return found
 
 
 def journal() -> Journal:

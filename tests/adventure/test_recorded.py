@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from flowlab.adventure import trips
 from flowlab.adventure.branches import recorded, recording
 from flowlab.adventure.journals import Journal
 from flowlab.adventure.outcomes import Outcome
@@ -27,11 +28,13 @@ def outcome():
     return Outcome("road", "parse", "line", facts={"mine": {"n": 1, "wall_s": 1.23456}})
 
 
-def test_a_branch_is_told_from_the_journals_and_the_recorded(outcome, tmp_path):
+def test_a_branch_is_told_from_the_journals_and_the_recorded(outcome, tmp_path, monkeypatch, capsys):
     journal = Journal(tmp_path / "journal.jsonl")
     journal.append("02_login_crawl_parse", "result", "road", "algorithm", summary={"old": {"n": 3}},
                    parameters={"scale": "class"})  # fmt: skip
-    table = recorded.table("02_login_crawl_parse", outcome, journal)
+    monkeypatch.setattr(trips, "_current", trips.Trip(chapter("02_login_crawl_parse"), {}, journal))
+    table = recorded.side_by_side(outcome)
+    assert capsys.readouterr().out == recorded.where("02_login_crawl_parse") + "\n"
     source = table.groupby("road")["where from"].first()
     assert source["parse"] == "measured just now"
     assert source["algorithm"].startswith("your journal, 20") and source["algorithm"].endswith("scale class")

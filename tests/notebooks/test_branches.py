@@ -4,6 +4,7 @@ import nbformat
 import pytest
 
 from flowlab.adventure import CHAPTERS, notebooks_folder
+from flowlab.adventure.series import PLACES, QUIZZES
 
 READY = [chapter for chapter in CHAPTERS.values() if chapter.ready]
 MATRIX = [(chapter.name, branch.option) for chapter in READY for branch in chapter.decision.branches]
@@ -32,7 +33,9 @@ def variant(chapter, option, tagged):
     notebook = nbformat.read(notebooks_folder() / f"{chapter.name}.ipynb", as_version=4)
     for stub, solution in zip(tagged(notebook, "exercise"), tagged(notebook, "solution"), strict=True):
         stub.source = solution.source
-    return parameters | {guess.name: guess.choices[0] for guess in chapter.guesses}, notebook
+    keys = [key for key, place in PLACES.items() if place == chapter.name]
+    right = {f"quiz_{n}": question.right for key in keys for n, question in enumerate(QUIZZES[key], 1)}
+    return parameters | right | {guess.name: guess.choices[0] for guess in chapter.guesses}, notebook
 
 
 @pytest.mark.parametrize(("name", "option"), MATRIX)
@@ -79,6 +82,16 @@ def test_answers_and_solutions_are_found_right(branches, tagged, predicted, chap
         answered, revealed = taken.journal.entries("prediction", chapter.name, key)
         assert (answered.value, revealed.value) == (options[0],) * 2
         assert revealed.facts["outcome"] in options
+
+
+@pytest.mark.parametrize(("key", "name"), [(key, name) for key, name in PLACES.items() if CHAPTERS[name].ready])
+def test_a_quiz_is_right_by_parameter_and_not_attempted_without(branches, key, name):
+    taken = branches[name, ANSWERED[name]].result()
+    assert f"Quiz {key!r}: 3 of 3 answered, 3 right." in taken.printed
+    assert taken.journal.last("quiz", name, key).value == "".join(question.right for question in QUIZZES[key])
+    other = next(branches[each].result() for each in UNANSWERED if each[0] == name)
+    assert f"Quiz {key!r}: not attempted, 3 questions." in other.printed
+    assert other.journal.last("quiz", name, key).value is None
 
 
 def test_files_are_left_only_where_they_were_asked_for(branches):

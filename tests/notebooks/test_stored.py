@@ -8,6 +8,7 @@ import pytest
 
 from flowlab.adventure import CHAPTERS, notebooks_folder
 from flowlab.adventure.exercises import stub_of
+from flowlab.adventure.series import PLACES
 from flowlab.adventure.storing import IGNORED, stored, text_of
 
 NAMES = [chapter.name for chapter in CHAPTERS.values() if chapter.ready]
@@ -61,6 +62,15 @@ class TestNotebook:
         assert answers
         assert sorted(answers) == sorted((guess.name, guess.choices) for guess in CHAPTERS[name].guesses)
         assert sum(cell.source.count(".reveal(") for cell in code(notebook)) >= len(answers)
+
+    def test_the_last_notebook_of_a_part_has_the_parts_quiz(self, notebook, called, name):
+        found = [[ast.literal_eval(c.args[0]), *map(ast.unparse, c.args[1:])] for c in called(notebook, "quiz")]
+        numbers = [p.name for p in CHAPTERS[name].parameters if p.name.startswith("quiz_")]
+        keys = [key for key, place in PLACES.items() if place == name]
+        assert found == [[key, *numbers] for key in keys]
+        assert bool(numbers) == bool(keys)
+        for key in keys:
+            assert key in [ast.literal_eval(c.args[0]) for c in called(notebook, "widget")]
 
     def test_a_widget_is_alone_in_its_cell_and_nobody_checks_its_view(self, notebook, name):
         widgets = [cell for cell in code(notebook) if "adventure.widget(" in cell.source]

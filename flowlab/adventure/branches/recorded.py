@@ -15,6 +15,7 @@ from typing import Any
 
 from flowlab.adventure.journals import Entry, Journal
 from flowlab.adventure.outcomes import Outcome
+from flowlab.adventure.trips import current
 from flowlab.errors import SettingError, require
 
 LABEL = "recorded elsewhere"
@@ -68,9 +69,19 @@ def known(notebook: str, outcome: Outcome, journal: Journal) -> Iterator[Known]:
             yield Known(option, facts, LABEL)
 
 
-def table(notebook: str, outcome: Outcome, journal: Journal) -> Any:
-    """Return every branch's facts side by side as a pandas frame: a row for every way that a branch compares."""
+def side_by_side(outcome: Outcome) -> Any:
+    """Return every branch's facts as a pandas frame, one row for every way that a branch compares.
+
+    What is not of this machine is labelled in the column "where from"; where it is from is printed above the frame.
+
+    Args:
+        outcome: What came of the branch taken in the notebook under way.
+    """
     pandas = require("pandas", extra="demo", why="to show the branches as a table")
+    trip = current()
+    found = list(known(trip.chapter.name, outcome, trip.journal))
+    if any(each.source == LABEL for each in found):
+        print(where(trip.chapter.name))
     rows = [
         {
             outcome.key: each.option,
@@ -78,7 +89,7 @@ def table(notebook: str, outcome: Outcome, journal: Journal) -> Any:
             **{k: _rounded(v) for k, v in figures.items()},
             "where from": each.source,
         }
-        for each in known(notebook, outcome, journal)
+        for each in found
         for way, figures in each.facts.items()
     ]
     return pandas.DataFrame(rows)

@@ -9,7 +9,10 @@ from collections.abc import Mapping
 
 from flowlab.adventure.chapters import Chapter
 from flowlab.adventure.series import login_crawl_parse, start_here
+from flowlab.adventure.series.quizzes import PLACES, QUIZZES, quiz_of
 from flowlab.errors import SettingError
+
+__all__ = ["CHAPTERS", "PLACES", "QUIZZES", "chapter", "quiz_of"]
 
 CHAPTERS: Mapping[str, Chapter] = {
     chapter.name: chapter

@@ -3,6 +3,7 @@
 from flowlab.adventure.chapters import Branch, Chapter, Decision, common
 from flowlab.adventure.exercises import Case
 from flowlab.adventure.parameters import Parameter
+from flowlab.adventure.quizzes import quizzed
 
 CHAPTER = Chapter(
     "02_login_crawl_parse",
@@ -46,6 +47,7 @@ CHAPTER = Chapter(
             "your prediction: download, parse or compute; None is no answer",
             choices=("download", "parse", "compute"),
         ),
+        *quizzed(),
         Parameter("n_countries", "int", None, "how many countries to survey; None is the scale's", least=1),
         *common(None, "runs of everything that is timed; None is 3, at scale tiny 1"),
     ),
