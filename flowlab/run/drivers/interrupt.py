@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
+
+try:  # what `signal` wraps around these, making enums of ints, is a third of what a short run costs
+    from _signal import getsignal  # type: ignore[import-not-found,unused-ignore]
+    from _signal import signal as set_signal
+except ImportError:
+    from signal import getsignal
+    from signal import signal as set_signal
+
+_SIGINT = int(signal.SIGINT)
 
 
 class Interrupts:
@@ -48,19 +56,16 @@ def raise_in(thread: threading.Thread) -> None:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt))
 
 
-@contextmanager
-def interrupts() -> Iterator[Interrupts]:
+class interrupts:
     """Watch for the user's interrupt while the block runs, where that is possible: on the main thread."""
-    found = Interrupts()
-    if (
-        threading.current_thread() is not threading.main_thread()
-        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
-    ):
-        yield found
-        return
-    found.known = True
-    signal.signal(signal.SIGINT, found._handle)
-    try:
-        yield found
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def __enter__(self) -> Interrupts:
+        found = self.found = Interrupts()
+        if threading.current_thread() is threading.main_thread() and getsignal(_SIGINT) is signal.default_int_handler:
+            found.known = True
+            set_signal(_SIGINT, found._handle)
+        return found
+
+    def __exit__(self, *error: object) -> None:
+        if self.found.known:
+            set_signal(_SIGINT, signal.default_int_handler)

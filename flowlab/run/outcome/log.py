@@ -150,9 +150,10 @@ class Log:
             extra["id"] = self.nesting.next_id()
             found.extend(self.nesting.adopt(extra["id"], inside))
             row = row._replace(extra=extra)
-        found.append(self._record(row))
+        found.append(self.record(row))
 
-    def _record(self, row: Row) -> Record:
+    def record(self, row: Row) -> Record:
+        """The record of an attempt; one without an id of its own gets it when the context has ended."""
         measured = row.cpu_ns is not None
         queue = (
             None if row.started_ns is None or row.submitted_ns is None else max(0, row.started_ns - row.submitted_ns)

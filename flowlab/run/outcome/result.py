@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from flowlab.errors import FlowError, RunError
 from flowlab.graph.definition import MISSING
 from flowlab.graph.names import nearest
+from flowlab.run.layout.steps import straight
 from flowlab.run.outcome.outcome import value as value_of
 from flowlab.run.state.losses import Loss, Lost
 
@@ -42,8 +43,11 @@ class Run:
         self._records: tuple[Record, ...] | None = None
         self._values: dict[str, Any] = {}
         self.failures: dict[str, Loss | None] = {}
+        layout = context.layout
+        if context.cells is not None:
+            self._values = {name: context.cells[slot] for name, slot in straight(layout).kept}
+            return
         state = context.state
-        layout = state.layout
         plan = layout.plan
         for name in dict.fromkeys((*plan.given, *plan.wanted)):
             value = value_of(state, name)
