@@ -157,9 +157,9 @@ def compare(options: argparse.Namespace) -> int:
     """Compare the strategies of a built-in job."""
     started = time.monotonic()
     _needs_demo_extra()
-    from flowlab.cli import printing
     from flowlab.comparison import compare as run
     from flowlab.comparison.subjects import unknown
+    from flowlab.live import show_progress
     from flowlab.workloads import loneliest
 
     if options.job != "loneliest":
@@ -173,7 +173,7 @@ def compare(options: argparse.Namespace) -> int:
     report = _report_path(options, f"loneliest-{options.scale}")
     chosen = {**loneliest.SCALES[options.scale], **_given(options, (*_JOB_OPTIONS, *_SITE_OPTIONS))}
     surveyed = {name: value for name, value in chosen.items() if name in _JOB_OPTIONS}
-    with printing.progress() as shown, _the_site(options, chosen) as site:
+    with show_progress(keep=False), _the_site(options, chosen) as site:
         comparison = run(
             loneliest.job(site, **surveyed, **_given(options, ("user", "password"))),
             strategies=_names(options.strategies), repeats=options.repeats, timeout_s=options.timeout,
@@ -185,18 +185,18 @@ def compare(options: argparse.Namespace) -> int:
 def try_(options: argparse.Namespace) -> int:
     """Compare the strategies of the reader's own functions."""
     _needs_demo_extra()
-    from flowlab.cli import printing
     from flowlab.cli.loading import functions, items
     from flowlab.comparison import compare as run
     from flowlab.comparison import job
+    from flowlab.live import show_progress
 
     report = _report_path(options, "try")
     equal = functions(options.equal)[0] if options.equal else None
     made = job(*functions(options.functions), items=items(options.items), workers=options.workers, equal=equal)
-    with printing.progress() as shown:
+    with show_progress(keep=False):
         comparison = run(
             made, strategies=_names(options.strategies), repeats=options.repeats, sample=options.sample,
-            timeout_s=options.timeout, progress=shown.update, say=shown.say,
+            timeout_s=options.timeout,
         )  # fmt: skip
     return _show(comparison, report, options.figures)
 

@@ -21,7 +21,9 @@ from flowlab.comparison.strategies import Results
 from flowlab.comparison.subjects import Subject, equal_values, subject
 from flowlab.comparison.verdict import computing_by_operation, sentence, verdict
 from flowlab.errors import ComparisonError, SettingError
+from flowlab.live import Steps, shown
 from flowlab.machine import Machine
+from flowlab.metrics import active
 
 Progress = Callable[[int, int, str], None]
 """Called before each run and after the last with: runs done, runs in all, the strategy that starts (or "")."""
@@ -35,7 +37,7 @@ def compare(
     equal: Callable[[Any, Any], bool] | None = None,
     timeout_s: float = 600.0,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     say: Callable[[str], None] = print,
 ) -> Comparison:
     """Run the same job with several strategies and return what each cost.
@@ -49,7 +51,8 @@ def compare(
         equal: Tells whether two results are equal, where `==` does not.
         timeout_s: A run that takes longer is ended and the comparison stops with an error.
         seed: Of the order of the runs and of the sample.
-        progress: Called as the runs go on.
+        progress: Show how far it is while it goes on; None shows it inside `fl.show_progress()` only. Or what is called
+            as the runs go on, to be shown elsewhere.
         say: Called with the one line that says how many real calls will be made.
 
     Raises:
@@ -68,7 +71,10 @@ def compare(
     if strategies is not None:
         chosen = chosen.only([strategies] if isinstance(strategies, str) else list(strategies))
     _say_calls(job, chosen, repeats, say)
-    return _Comparing(chosen, repeats, seed, progress).run(timeout_s)
+    if callable(progress) or progress is False or (progress is None and active.display() is None):
+        return _Comparing(chosen, repeats, seed, progress or None).run(timeout_s)
+    with shown(Steps(chosen.name, "runs", len(chosen.strategies) * repeats)) as steps:
+        return _Comparing(chosen, repeats, seed, steps.update).run(timeout_s)
 
 
 def _say_calls(job: Any, chosen: Subject, repeats: int, say: Callable[[str], None]) -> None:

@@ -14,6 +14,7 @@ from flowlab.errors import FlowError
 from flowlab.metrics import active
 from flowlab.run.drivers.inline import Inline
 from flowlab.run.drivers.loop import Loop
+from flowlab.run.outcome import going
 from flowlab.run.outcome.context import Context, run_name
 from flowlab.run.outcome.headway import showing
 from flowlab.run.outcome.result import Run
@@ -96,7 +97,7 @@ class Here:
         self.inline.headway = settings.headway
         self.quick = Quick(run_name(), self.inline, settings.level)
         self.other: tuple[Prepared, Any] | None = None
-        self.unwatched = active.recorder() is None
+        self.unwatched = active.recorder() is None and active.keeper() is None
 
     async def group(self, items: Source, limit: int) -> list[tuple[Path, Any]]:
         """The next items that go straight through; one that does not ends the group and is kept aside."""
@@ -131,8 +132,9 @@ class Here:
         runs = self.quick.through(group, self.count)
         if self.settings.headway is not None:
             runs = iter(ended := list(runs))
-            layouts = (path.prepared.layout for (path, _), run in zip(group, ended, strict=True) if type(run) is QuickRun)
-            self.settings.headway.passed(layouts, [run._context for run in ended if type(run) is not QuickRun])
+            quick = [path for (path, _), run in zip(group, ended, strict=True) if type(run) is QuickRun]
+            failed = [run._context for run in ended if type(run) is not QuickRun]
+            self.settings.headway.passed((path.prepared.layout for path in quick), failed)
         return runs
 
     def one(self) -> Run:
@@ -263,16 +265,18 @@ async def _stream(
                 yield finish(here.one(), outputs, settings)
     except BaseException:
         await items.close()
+        going.over(here.quick.run)
         raise
     finally:
         here.close()
     if items.ended and not items.pushed:
         await items.close()
+        going.over(here.quick.run)
         if items.error is not None:
             raise items.error
         return
     flight = Stream(flow, outputs, limit, ordered, settings)
-    flight.count = here.count
+    flight.name, flight.count = here.quick.run, here.count
     flight.launch(items.pushed.pop())
     try:
         while True:
@@ -300,3 +304,4 @@ async def _stream(
     finally:
         await flight.close()
         await items.close()
+        going.over(flight.name)

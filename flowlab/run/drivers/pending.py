@@ -19,7 +19,7 @@ class Pending:
     Attributes:
         count: How many elements a generator has yielded.
         runner: The asyncio task that runs it.
-        started_ns, gone, gate, streams, alone: See `flowlab.executors.task.Task`.
+        started_ns, gone, gate, streams, alone, told: See `flowlab.executors.task.Task`.
     """
 
     attempt: int = 1
@@ -29,6 +29,7 @@ class Pending:
     gate: Any = None
     runner: Any = None
     timer: Any = None
+    told: tuple[float, float | None] | None = None
 
     def __init__(
         self,
@@ -66,6 +67,10 @@ class Pending:
         call = Pending(self.context, self.handler, self.node, self.element, self.arguments, self.place, now)
         call.attempt = self.attempt + 1
         return call
+
+    def tell(self, done: float, total: float | None) -> None:
+        """It says how far it is."""
+        self.told = done, total
 
     def run(self) -> Any:
         """Call the operation's function."""
