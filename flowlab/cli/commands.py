@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
+from flowlab.cli import notebooks
 from flowlab.errors import FlowlabError, SettingError, require
 from flowlab.files import write_whole
 
@@ -57,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     _try(_command(commands, "try", try_, "compare strategies on your own functions, and be told what to run"))
     _site(_command(commands, "site", site, "serve the web site of the built-in job until Ctrl-C"))
     _lab(_command(commands, "lab", lab, "open the notebooks in JupyterLab"))
+    notebooks.options(_command(commands, "notebooks", machine, "run or list the notebooks, with nobody there"))
     _command(commands, "machine", machine, "print what this machine lets us use")
     return parser
 
@@ -177,7 +179,6 @@ def compare(options: argparse.Namespace) -> int:
         comparison = run(
             loneliest.job(site, **surveyed, **_given(options, ("user", "password"))),
             strategies=_names(options.strategies), repeats=options.repeats, timeout_s=options.timeout,
-            progress=shown.update, say=shown.say,
         )  # fmt: skip
     return _show(comparison, report, options.figures, started if options.scale == "demo" else None)
 

@@ -96,7 +96,7 @@ def write(comparison: Comparison, path: str | Path) -> Path:
 
 def as_html(comparison: Comparison) -> str:
     """Return the page as HTML."""
-    sections = (_verdict, _strategies, _services, _failures, _figures, _runs, _energy, _facts, _method)
+    sections = (_verdict, _strategies, _services, _failures, _figures, _runs, _outputs, _energy, _facts, _method)
     title = escape(f"{comparison.name}: {len(comparison.strategies)} strategies compared")
     body = "".join(section(comparison) for section in sections)
     return (
@@ -194,6 +194,21 @@ def _runs(comparison: Comparison) -> str:
         f"<h2>Every run</h2><section class='card'><p class='muted'>All {count} runs, in the order they ran; none is "
         f"left out.</p><details><summary>Table of {count} runs</summary>{run_table(comparison)}</details></section>"
     )
+
+
+def _outputs(comparison: Comparison) -> str:
+    """Return what the strategies printed, folded away; what several runs printed alike stands once."""
+    folded = ""
+    for name in comparison.strategies:
+        repeats: dict[str, list[str]] = {}
+        for run in comparison.runs_of(name):
+            text = "".join(letter for letter in run.output if letter.isprintable() or letter in "\n\t")
+            if text.strip():
+                repeats.setdefault(text, []).append(str(run.repeat + 1))
+        for text, numbers in repeats.items():
+            title = f"{name}, repeat {listing(numbers)}"
+            folded += f"<details><summary>{escape(title)}</summary><pre>{escape(text)}</pre></details>"
+    return f"<h2>What the strategies printed</h2><section class='card'>{folded}</section>" if folded else ""
 
 
 def _failures(comparison: Comparison) -> str:

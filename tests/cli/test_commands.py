@@ -26,7 +26,7 @@ def test_compare_prints_a_row_a_strategy_the_answer_and_the_path_of_the_report(t
     assert found.returncode == 0, found.stdout + found.stderr
     rows = [line.split()[0] for line in found.stdout.splitlines() if line.strip().startswith(STRATEGIES)]
     assert [row for row in rows if row in STRATEGIES][:6] == list(STRATEGIES)
-    assert "(site, apart)" in found.stdout and "Mataveri" in found.stdout and "estimate" in found.stdout
+    assert "\n (site) " in found.stdout and "Mataveri" in found.stdout and "estimate" in found.stdout
     path = re.search(r"Report: (.*)", found.stdout)
     assert path and (tmp_path / path.group(1)).read_text().lower().startswith("<!doctype html>")
 

@@ -195,6 +195,19 @@ def test_runs_and_items_that_failed_are_listed(comparison: Comparison) -> None:
     assert "ValueError: no <luck>" in said.text
 
 
+@pytest.mark.usefixtures("without_figures")
+def test_what_strategies_printed_is_folded_away_once_for_runs_that_printed_alike(comparison: Comparison) -> None:
+    assert "What the strategies printed" not in as_html(comparison)
+    printed = {0: "a <b>\n", 1: "a <b>\n", 2: "\x1bother\n"}
+    runs = tuple(
+        replace(run, output=printed[run.repeat] if run.strategy == "<mine>" else "") for run in comparison.runs
+    )
+    html = as_html(replace(comparison, runs=runs))
+    assert read(html).wrong == []
+    assert "<summary>&lt;mine&gt;, repeat 1 and 2</summary><pre>a &lt;b&gt;\n</pre>" in html
+    assert "<summary>&lt;mine&gt;, repeat 3</summary><pre>other\n</pre>" in html
+
+
 def test_a_comparison_in_which_nothing_ended_still_makes_a_page(comparison: Comparison) -> None:
     runs = tuple(StrategyRun(run.strategy, run.repeat, run.order, error="OSError: no") for run in comparison.runs)
     said = read(as_html(replace(comparison, runs=runs, verdict=None, answer=None)))
