@@ -1,7 +1,7 @@
 """Threads, asyncio, processes or a dataflow: what each costs in time, memory and energy, and what to run.
 
-Comparison and plots are loaded on first use (PEP 562): they are two thirds of the import time, and worker processes,
-which import this too, never need them.
+Comparison, plots, the store and exports are loaded on first use (PEP 562): they are most of the import time, and worker
+processes, which import this too, never need them.
 """
 
 from importlib import import_module as _import_module
@@ -16,16 +16,27 @@ from flowlab.metrics import Record, Recorder, measured, metric, progress, span
 if _TYPE_CHECKING:
     from flowlab import plots
     from flowlab.comparison import Comparison, compare, job
+    from flowlab.exports import export
+    from flowlab.stored import load, runs, store
+    from flowlab.live import show_progress
 
 __all__ = [
     "operation", "resource", "Definition", "DataFlow",
     "compare", "job", "Comparison", "plots",
-    "Recorder", "Record", "span", "measured", "metric", "progress",
+    "Recorder", "Record", "span", "measured", "metric", "progress", "show_progress",
     "Machine",
+    "store", "runs", "load", "export",
     "FlowlabError", "FlowError", "RunError",
 ]  # fmt: skip
 
-_ON_USE = dict.fromkeys(("compare", "job", "Comparison"), "flowlab.comparison")
+_ON_USE = {
+    **dict.fromkeys(("compare", "job", "Comparison"), "flowlab.comparison"),
+    **dict.fromkeys(("store", "runs", "load"), "flowlab.stored"),
+    "export": "flowlab.exports",
+    "show_progress": "flowlab.live",
+    "load_ipython_extension": "flowlab.magics",
+    "unload_ipython_extension": "flowlab.magics",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -50,6 +50,10 @@ class MissingPackageError(FlowlabError, ImportError):
     """An optional package is not installed; the message names the extra that brings it."""
 
 
+class StoreError(FlowlabError, ValueError):
+    """A file is not a store of flowlab, or one that cannot be used; it was left as it is."""
+
+
 class WorkerLost(FlowlabError, RuntimeError):
     """A worker process ended in the middle of a call."""
 

@@ -10,15 +10,15 @@ import os
 from pathlib import Path
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file, as UTF-8 and with its line ends as they are, or leave what was there.
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file, text as UTF-8 and with its line ends as they are, or leave what was there.
 
     Raises:
         OSError: The folder cannot be written, or the disk is full.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        part.write_text(text, encoding="utf-8", newline="")
+        part.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

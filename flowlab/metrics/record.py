@@ -7,7 +7,7 @@ unit: `_ns` nanoseconds, `_bytes` bytes (both int), `_j` joules (float).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any
@@ -98,6 +98,20 @@ class Record:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return from_dict, (as_dict(self),)
+
+
+def running_at(records: Iterable[Record], at_ns: int) -> tuple[Record, ...]:
+    """Return the calls that ran at a moment, those that started first first.
+
+    Args:
+        at_ns: On the clock of the records, as the stamps of samples are.
+    """
+    found = [
+        record for record in records
+        if record.started_ns is not None and record.ended_ns is not None
+        and record.started_ns <= at_ns <= record.ended_ns
+    ]  # fmt: skip
+    return tuple(sorted(found, key=lambda record: record.started_ns or 0))
 
 
 NAMES: tuple[str, ...] = tuple(entry.name for entry in fields(Record))

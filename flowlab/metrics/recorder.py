@@ -156,11 +156,11 @@ class Recorder:
             self._read_spool()
             return tuple(self._built)
 
-    def table(self) -> Any:
-        """Return a pandas frame, one row a record."""
-        from flowlab.metrics.tables import frame
+    def table(self, rows: str = "calls") -> Any:
+        """Return a pandas frame, one row a record; `rows` may be "steps", one row a step of a call."""
+        from flowlab.metrics.tables import table
 
-        return frame(self.records)
+        return table(self, rows)
 
     def _build(self) -> None:
         """Make records of the calls that ended since the last reading."""
@@ -187,6 +187,8 @@ class Recorder:
         known = call.cpu_ns is not None
         traced = call.clocks.memory is not None and not call.blind
         memory = measured_memory(call) if traced else {"mem_method": "none", "mem_quality": "unavailable"}
+        if call.fields is not None:
+            memory = call.fields
         for_call, for_step = overhead_ns(call.clocks)
         return Record(
             run=self.run,

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from flowlab.metrics.active import SPOOL
-from flowlab.metrics.record import Record, as_dict, from_dict
+from flowlab.metrics.record import Record, as_dict, from_dict, plain
 
 SETTINGS = "recorder.json"
 PREFIX = "flowlab-spool-"
@@ -125,7 +125,7 @@ class SpoolWriter:
 
     def write(self, records: Iterable[Record]) -> None:
         """Append records, one line each; what is written is there for the reader at once."""
-        lines = "".join(json.dumps(as_dict(record), default=_plain) + "\n" for record in records)
+        lines = "".join(json.dumps(as_dict(record), default=plain) + "\n" for record in records)
         with self._lock:
             fd = self._open() if self._fd is None else self._fd
             try:
@@ -141,8 +141,3 @@ class SpoolWriter:
         except OSError:
             self._fd = -1
         return self._fd
-
-
-def _plain(value: Any) -> Any:
-    """Return a value JSON can hold: a numpy number as a number, anything else as its text."""
-    return value.item() if hasattr(value, "item") else str(value)

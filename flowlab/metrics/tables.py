@@ -1,7 +1,8 @@
-"""The tables: records as pandas frames.
+"""The tables: records and samples as pandas frames.
 
-Here is the one shape every table of calls has. Not here: what is kept (`record`) and what is drawn (plots).
-Invariant: one row a record, every column of `Record`, and what was not measured is a missing value, never 0.
+Here is the one shape every table of calls has, and the long tables of their steps and of samples. Not here: what is
+kept (`record`) and what is drawn (plots). Invariant: one row a record, every column of `Record`, and what was not
+measured is a missing value, never 0.
 """
 
 from __future__ import annotations
@@ -10,15 +11,68 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, cast
 
-from flowlab.errors import require
+from flowlab.errors import SettingError, require
 from flowlab.metrics.record import NAMES, Record
 
 if TYPE_CHECKING:
     import pandas
 
+    from flowlab.metrics.sampler import Samples
+
 COLUMNS = tuple(name for name in NAMES if name != "custom")
 INTEGERS = tuple(entry.name for entry in fields(Record) if entry.type in ("int", "int | None"))
 REALS = tuple(entry.name for entry in fields(Record) if entry.type in ("float", "float | None"))
+STEPS = ("queue_ns", "transfer_ns", "deserialise_ns", "run_ns", "serialise_ns", "return_ns")
+"""The steps of a call, in their order."""
+
+
+def table(source: Any, rows: str = "calls") -> pandas.DataFrame:
+    """Return a frame of a run, recorder or stored run.
+
+    Args:
+        source: Anything with `records`, and `samples` if it was sampled.
+        rows: "calls" (one row a record), "steps" (one row a step of a call) or "samples" (one row a sample).
+
+    Raises:
+        SettingError: There is no such table, or it was not sampled.
+    """
+    if rows == "calls":
+        return frame(source.records)
+    if rows == "steps":
+        return steps_frame(source.records)
+    if rows != "samples":
+        raise SettingError(f"no table of {rows!r}: rows is one of calls, steps, samples")
+    samples = getattr(source, "samples", None)
+    if samples is None:
+        raise SettingError("there are no samples: only the runs of a comparison are watched from outside")
+    return samples_frame(samples)
+
+
+def steps_frame(records: Iterable[Record]) -> pandas.DataFrame:
+    """Return a frame with one row a step of a call that was measured: in the queue, on the way, running, back.
+
+    `run` and `id` tell whose step it is; `step` is its name, `position` its place among `STEPS`.
+    """
+    library: Any = require("pandas", extra="demo", why="to show a table")
+    columns = ("run", "context", "id", "attempt", "operation", "position", "step", "time_ns")
+    rows = [
+        (row.run, row.context, row.id, row.attempt, row.operation, position, name.removesuffix("_ns"), time_ns)
+        for row in records
+        for position, name in enumerate(STEPS)
+        if (time_ns := getattr(row, name)) is not None
+    ]
+    found = library.DataFrame(rows, columns=list(columns))
+    whole = dict.fromkeys(("context", "id", "attempt", "position", "time_ns"), "Int64")
+    return cast("pandas.DataFrame", found.astype(whole))
+
+
+def samples_frame(samples: Samples) -> pandas.DataFrame:
+    """Return a frame with one row a sample of a process tree."""
+    library: Any = require("pandas", extra="demo", why="to show a table")
+    return cast("pandas.DataFrame", library.DataFrame({
+        "time_ns": samples.times_ns, "memory_bytes": samples.memory_bytes, "memory_method": samples.method,
+        "cpu_s": samples.cpu_s, "processes": samples.processes,
+    }))  # fmt: skip
 
 
 def frame(records: Iterable[Record]) -> pandas.DataFrame:

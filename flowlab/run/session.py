@@ -17,6 +17,7 @@ from flowlab.run.drivers.interrupt import Interrupts, interrupts
 from flowlab.run.layout.handler import Handler
 from flowlab.run.layout.layout import Layout
 from flowlab.run.layout.wiring import layout
+from flowlab.run.outcome import going
 from flowlab.run.outcome.context import Context, make_handlers, run_name, watched_handlers
 from flowlab.run.outcome.headway import showing
 from flowlab.run.outcome.result import Run, cause, check
@@ -181,10 +182,8 @@ def run_map(
 
 
 def finish(run: Run, outputs: Any, settings: Settings) -> Run:
-    """Hand a finished run out: to the active recorder, and to the caller, or raise."""
-    recorder = active.recorder()
-    if recorder is not None:
-        recorder.extend(run.records)
+    """Hand a finished run out: to the active recorder and the keeper, and to the caller, or raise."""
+    going.ended(run)
     around = active.CALL.get()
     if around is not None and around.tid is not None:
         elsewhere = [r.cpu_self_ns or 0 for r in run.records if (r.pid, r.tid) != (os.getpid(), around.tid)]
@@ -250,6 +249,7 @@ def _finish_all(runs: list[Run], outputs: Any, settings: Settings) -> list[Run]:
             finish(one, outputs, settings)
         except RunError as error:
             failures.append(error)
+    going.over(runs[0]._context.log.run)
     if failures:
         count = f"{len(failures)} of {len(runs)} items failed; the first: "
         errors = tuple(entry for failure in failures for entry in failure.errors)

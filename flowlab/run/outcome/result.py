@@ -14,6 +14,7 @@ from flowlab.run.outcome.outcome import value as value_of
 from flowlab.run.state.losses import Loss, Lost
 
 if TYPE_CHECKING:
+    from flowlab.metrics.overhead import Overhead
     from flowlab.metrics.record import Record
     from flowlab.run.outcome.context import Context
 
@@ -110,11 +111,18 @@ class Run:
             self._records = self._context.log.records()
         return self._records
 
-    def table(self) -> Any:
-        """The records as a pandas frame, one row each."""
-        from flowlab.metrics.tables import frame
+    @property
+    def overhead(self) -> Overhead:
+        """What measuring cost this run."""
+        from flowlab.metrics.overhead import overhead
 
-        return frame(self.records)
+        return overhead(self.records)
+
+    def table(self, rows: str = "calls") -> Any:
+        """The records as a pandas frame, one row each; `rows` may be "steps", one row a step of a call."""
+        from flowlab.metrics.tables import table
+
+        return table(self, rows)
 
     def explain(self, name: str) -> str:
         """Say in a sentence why a definition or operation came to be, or did not.
