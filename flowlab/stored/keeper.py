@@ -134,6 +134,13 @@ class StoreKeeper(Keeper):
             with self.lock:
                 self._watched[number] = _Watched(Handed(path), samples)
 
+    def stop(self, number: int) -> None:
+        """Note that such a run was interrupted; what was handed over stays."""
+        self.flush()
+        with self.lock:
+            self._watched.pop(number, None)
+        self._transaction(lambda *_: self._end(number, "interrupted", perf_counter_ns(), {}), patient=True)
+
     def finish(
         self, number: int, status: str, figures: dict[str, Any],
         records: tuple[Record, ...] = (), samples: Samples | None = None,
