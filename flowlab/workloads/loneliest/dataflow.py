@@ -46,7 +46,11 @@ async def download_csv(client: httpx.AsyncClient, page: CountryPage) -> str:
 
 
 def flow(connections: int) -> DataFlow:
-    """Return the flow; what is not written above is a step of the other strategies, as it is."""
+    """Return the flow; what is not written above is a step of the other strategies, as it is.
+
+    Both downloads may have as many calls under way as there are connections: the client holds the two together to that
+    number, and more calls would only queue there, every page before the first CSV file.
+    """
     return DataFlow(
         folder,
         client,
@@ -54,7 +58,9 @@ def flow(connections: int) -> DataFlow:
         download_page.configured(workers=connections),
         operation(outputs="page", runs="processes")(parse),
         download_csv.configured(workers=connections),
-        operation(outputs="airports", runs="inline")(check),  # shorter than a trip to a worker
+        # Inline: to check a page takes about as long as to pickle it and its CSV file on the way to a worker (measured:
+        # 1.0 and 1.5 ms for CL, 1.6 and 1.8 ms for FR), so that sending it there would cost more than it could save.
+        operation(outputs="airports", runs="inline")(check),
         operation(outputs="finding", runs="processes")(compute),
         operation(outputs="saved", runs="inline")(save),
         operation(outputs="report", inputs={"findings": "finding"}, collect="finding", runs="inline")(report),
