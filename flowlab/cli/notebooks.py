@@ -1,0 +1,106 @@
+"""`flowlab notebooks run` and `flowlab notebooks list`: the series without hands."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flowlab.errors import SettingError, require
+
+if TYPE_CHECKING:
+    from flowlab.adventure.walks import Walked
+
+FAILED = 1
+JOURNAL = "journal.jsonl"
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add what may be typed after `flowlab notebooks`."""
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    about = "run notebooks with nobody there, and show every cell that fails"
+    run_ = commands.add_parser("run", help=about, description=about[0].upper() + about[1:] + ".")
+    run_.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help="name, number or file (default: all there are)")
+    run_.add_argument("--branch", metavar="B", help="the branch to take, or all (default: each notebook's own)")
+    run_.add_argument("--scale", help="tiny, demo, class or large (default: each notebook's own)")
+    run_.add_argument("--out", type=Path, default=Path("reports") / "notebooks", metavar="DIR",
+                      help="where the outputs and the journal go (default: reports/notebooks)")  # fmt: skip
+    run_.set_defaults(call=run)
+    about = "list the notebooks, their branches and what may be set in them"
+    listed = commands.add_parser("list", help=about, description=about[0].upper() + about[1:] + ".")
+    listed.set_defaults(call=list_)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the notebooks, print a table, and show every cell that failed."""
+    from flowlab.adventure.walks import all_walked, kernels_at, walks
+    from flowlab.live import Steps, show_progress, shown
+
+    require("rich", extra="demo", why="for this command")
+    journal = _folder(options.out) / JOURNAL
+    chosen = walks(options.notebooks, options.branch, scale=options.scale, journal=str(journal))
+    kernels = kernels_at(options.scale)
+    with show_progress(keep=False), shown(Steps("notebooks", "walks", len(chosen))) as steps:
+        found = all_walked(chosen, options.out, kernels, steps.update)
+    _print(found, kernels)
+    print(f"Notebooks with their outputs, and their journal: {options.out}")
+    for each in found:
+        if not each.right:
+            print(f"\n{each.out}, cell {each.cell or '?'}:\n\n{each.source}\n\n{each.error}", file=sys.stderr)
+    return 0 if all(each.right for each in found) else FAILED
+
+
+def list_(options: argparse.Namespace) -> int:
+    """Print the notebooks that are there, what may be chosen in them, and what may be set."""
+    require("rich", extra="demo", why="for this command")
+    from flowlab.adventure.series import CHAPTERS
+
+    table = _table("notebook", "choose", "by", "set with -p (papermill)")
+    for each in CHAPTERS.values():
+        if each.decision:
+            names = ", ".join(p.name for p in each.parameters)
+            table.add_row(each.name, "\n".join(each.decision.options), each.decision.parameter, names)
+        else:
+            table.add_row(each.name, "", "", "not there yet", style="dim")
+    _console().print(table)
+    return 0
+
+
+def _folder(out: Path) -> Path:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingError(f"cannot write to {out} ({error.strerror}): give --out DIR") from error
+    return out.absolute()
+
+
+def _print(found: Sequence[Walked], kernels: int) -> None:
+    from flowlab.machine import Machine
+
+    table = _table("notebook", "branch", "cells", "wall time", "")
+    for each in found:
+        state = "right" if each.right else f"failed in {each.cell or 'its kernel'}"
+        style = None if each.right else "bold"
+        table.add_row(each.walk.name, each.walk.option, str(each.cells), f"{each.wall_s:.1f} s", state, style=style)
+    console = _console()
+    console.print(table)
+    at_once = "one at a time" if kernels == 1 else f"{kernels} at once, so the times are no measurements"
+    right = sum(each.right for each in found)
+    console.print(f"{right} of {len(found)} right; {at_once}; {Machine.detect().sentence()}.", highlight=False)
+
+
+def _table(*titles: str) -> Any:
+    from rich import box
+    from rich.table import Table
+
+    return Table(*titles, box=box.SIMPLE_HEAD)
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    from flowlab.cli.printing import WIDE
+
+    return Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)
