@@ -3,6 +3,7 @@
 import itertools
 import json
 import random
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,32 @@ def test_a_crawl_is_breadth_first_in_every_order_of_completion(links, seeds, see
     expected = breadth_first(links, seeds)
     assert found["all"] == expected
     assert count == 2 * len(expected) + 1, "no operation runs twice on the same parameter set"
+
+
+MIXED = st.builds(
+    lambda number, kind: kind(number), st.integers(0, 6), st.sampled_from([int, float, complex, Fraction])
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.dictionaries(st.integers(0, 6), st.lists(MIXED, max_size=5), max_size=7),
+    st.lists(MIXED, min_size=1, max_size=3),
+    st.integers(0, 10**6),
+)
+def test_of_equal_values_that_differ_the_first_by_position_is_kept_in_every_order_of_completion(links, seeds, seed):
+    flow = crawler(links)
+    flow = DataFlow(
+        *flow.operations, operation(outputs="told", inputs={"u": "url"})(repr_of), definitions=flow.definitions
+    )
+    found, count, _ = drive(flow, {"url": seeds}, ["all", "told"], random.Random(seed))
+    expected = [repr(url) for url in breadth_first(links, seeds)]
+    assert found["told"] == expected and [repr(url) for url in found["all"]] == expected
+    assert count == 3 * len(expected) + 1
+
+
+def repr_of(u):
+    return repr(u)
 
 
 def relation_flow():

@@ -9,7 +9,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flowlab.run.layout.layout import Node
+    from flowlab.run.state.state import State
 
 Key = tuple[Hashable, int | None]
 """What is locked: a lock definition (with its context), and which of its Inputs; None for all of them."""
@@ -94,3 +98,13 @@ class Locks:
     def _queued(self, key: Key) -> bool:
         queues = self.queues.get(key[0])
         return bool(queues and (key[1] is None or queues.get(key[1]) or queues.get(None)))
+
+
+def keys_of(state: State, node: Node, element: int) -> tuple[Key, ...]:
+    """What a call locks, in the one order for all calls; all Inputs of a definition cover each of them."""
+    keys: dict[Key, None] = {}
+    for name, shared, path in node.locks:
+        lock = name if shared else (id(state), name)
+        keys[lock, None if path is None else state.elements.follow(path, element) if path else element] = None
+    whole = {lock for lock, at in keys if at is None}
+    return tuple(sorted((key for key in keys if key[1] is None or key[0] not in whole), key=repr))

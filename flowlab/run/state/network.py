@@ -11,6 +11,7 @@ from typing import Any
 from flowlab.graph.definition import key_of
 from flowlab.run.layout.layout import Layout, Node
 from flowlab.run.layout.shapes import ROOT, Elements
+from flowlab.run.state.doubts import Doubts, plain
 from flowlab.run.state.losses import Lost
 from flowlab.run.state.order import sort_key
 
@@ -28,12 +29,31 @@ class Network:
         self.found: dict[int, list[tuple[int, int, int, int]]] = {}
         self.groups: dict[tuple[int, int, int], list[int]] = {}
         self.ranked: dict[int, tuple[int, list[Any]]] = {}
+        self.doubts: Doubts | None = None
 
     def _put(self, number: int, element: int, value: Any) -> None:
         raise NotImplementedError
 
     def _attempt(self, node: Node, element: int) -> None:
         raise NotImplementedError
+
+    def _settle(self) -> None:
+        raise NotImplementedError
+
+    def preset(self, number: int, value: Any) -> None:
+        """An Input of a plain plan is there already; nothing is tried for it."""
+        self.cells[number][ROOT] = value
+
+    def resume(self, finished: set[int]) -> None:
+        """Try every call of a plain plan that is not among the finished."""
+        for node in self.nodes:
+            if (
+                node.number not in finished
+                and (node.trigger < 0 or ROOT in self.cells[node.trigger])
+                and not node.dormant
+            ):
+                self._attempt(node, ROOT)
+        self._settle()
 
     def forget(self) -> None:
         """Let go of the values that nobody asked for; why others are missing stays known."""
@@ -44,8 +64,12 @@ class Network:
                     del cells[element]
         self.keys.clear()
 
-    def _find(self, number: int, value: Any, maker: int, element: int, place: int) -> None:
-        """A value of a definition with an axis of its own: a new element, unless it is unique and known."""
+    def _find(self, number: int, value: Any, maker: int, element: int, place: int, whole: bool = False) -> None:
+        """A value of a definition with an axis of its own: a new element, unless it is unique and known.
+
+        Args:
+            whole: A call ended with it; else it was given, or a generator yielded it.
+        """
         slot = self.slots[number]
         axis = slot.own
         known = None
@@ -54,6 +78,10 @@ class Network:
             key = key_of(slot.definition, value)
             known = keys.get(key)
             if known is None:
+                if whole and not (slot.definition.unique is True and plain(value)):
+                    self.doubts = self.doubts or Doubts(self)
+                    self.doubts.wait(number, key, value, (maker, element, place))
+                    return
                 keys[key] = len(self.elements.parent[axis])
         if known is None:
             known = len(self.elements.parent[axis])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from flowlab.run.layout.shapes import ROOT, Path
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from flowlab.run.state.network import Network
 
 Key = Callable[[int], tuple[Any, ...]]
+Find = tuple[int, int, int]
+"""Who found an element: a node (-1 for what was given), the call's element, and the place in what it returned."""
 
 
 def sort_key(state: Network, slot: Slot) -> Key | None:
@@ -64,22 +66,31 @@ def product_places(state: Network, axis: int) -> list[Any]:
 
 def ranks(state: Network, axis: int) -> list[int]:
     """The place of each element of an axis of its own: breadth-first from the seeds, then by finder, then by index."""
+    result = [-1] * len(state.elements.parent[axis])
+    count = 0
+    for own, number, _ in firsts(state, axis):
+        if own == axis:
+            result[number] = count
+            count += 1
+    return result
+
+
+def firsts(state: Network, axis: int) -> Iterator[tuple[int, int, Find]]:
+    """For each element of an axis of its own, and of those it is on a cycle with, in their order: its first find."""
     finds: dict[Any, list[tuple[Any, ...]]] = {}
     tied = _tied(state, axis)
     for own in tied:
         for number, maker, element, place in state.found.get(own, ()):
             source, rank = _source(state, tied, maker, element)
-            finds.setdefault(source, []).append((*rank, place, own, number))
-    counts = dict.fromkeys(tied, 0)
-    result = {own: [-1] * len(state.elements.parent[own]) for own in tied}
+            finds.setdefault(source, []).append((*rank, place, own, number, maker, element))
+    seen: set[tuple[int, int]] = set()
     todo: deque[Any] = deque([None])
     while todo:
-        for *_, own, number in sorted(finds.get(todo.popleft(), ())):
-            if result[own][number] < 0:
-                result[own][number] = counts[own]
-                counts[own] += 1
+        for *_, place, own, number, maker, element in sorted(finds.get(todo.popleft(), ())):
+            if (own, number) not in seen:
+                seen.add((own, number))
                 todo.append((own, number))
-    return result[axis]
+                yield own, number, (maker, element, place)
 
 
 def _tied(state: Network, axis: int) -> list[int]:

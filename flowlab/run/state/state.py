@@ -17,7 +17,7 @@ from flowlab.graph.definition import MISSING
 from flowlab.run.layout.layout import Layout, Node
 from flowlab.run.layout.shapes import ROOT
 from flowlab.run.state import choices
-from flowlab.run.state.locks import Key, Locks
+from flowlab.run.state.locks import Locks, keys_of
 from flowlab.run.state.losses import Loss, Lost
 from flowlab.run.state.network import Network
 
@@ -70,21 +70,6 @@ class State(Network):
                 self._attempt(node, ROOT)
         self._settle()
 
-    def preset(self, number: int, value: Any) -> None:
-        """An Input of a plain plan is there already; nothing is tried for it."""
-        self.cells[number][ROOT] = value
-
-    def resume(self, finished: set[int]) -> None:
-        """Try every call of a plain plan that is not among the finished."""
-        for node in self.nodes:
-            if (
-                node.number not in finished
-                and (node.trigger < 0 or ROOT in self.cells[node.trigger])
-                and not node.dormant
-            ):
-                self._attempt(node, ROOT)
-        self._settle()
-
     def give(self, number: int, value: Any, place: int) -> None:
         """One more value of a given many is there, or the value of a given that came late."""
         slot = self.slots[number]
@@ -114,20 +99,26 @@ class State(Network):
         """A call ended; `values` is one for each output, or for an `expand` a list of such."""
         if node.axis >= 0:
             for place, item in enumerate(values):
-                self._emit(node, element, place, item)
+                self._emit(node, element, place, item, True)
         else:
             for number, value in zip(node.outs, values, strict=True):
                 if number < 0 or (node.nested and element in self.cells[number]):
                     continue
                 slot = self.slots[number]
                 if slot.own >= 0:
-                    self._find(number, value, node.number, element, 0)
+                    self._find(number, value, node.number, element, 0, True)
                 elif slot.contested:
                     assert self.choices is not None
                     self.choices.offer(slot, node, element, value)
                 else:
                     self._put(number, element, value)
         self._end(node, element)
+
+    def made(self, node: Node, element: int, value: Any) -> None:
+        """A call ended that makes one value, which nothing else makes (a handler's `single`)."""
+        self._put(node.outs[0], element, value)
+        if node.frees or node.feeds or self.agenda:
+            self._end(node, element)
 
     def emitted(self, node: Node, element: int, place: int, values: tuple[Any, ...]) -> None:
         """A generator yielded one element's values."""
@@ -154,6 +145,12 @@ class State(Network):
 
     def advance(self) -> bool:
         """Nothing runs and nothing is ready: let go on what waited for that; whether anything did."""
+        if self.doubts is not None and self.doubts.values:
+            for number, element in self.doubts.resolve():
+                if not self._keeps(self.nodes[number], element):
+                    self.unfeed(self.nodes[number], element)
+            self._settle()
+            return True
         if self.choices is not None and self.choices.limbo:
             self.choices.resolve()
             self._settle()
@@ -183,33 +180,25 @@ class State(Network):
                 granted.append(state)
         return granted
 
-    def _keys(self, node: Node, element: int) -> tuple[Key, ...]:
-        keys: dict[Key, None] = {}
-        for name, shared, path in node.locks:
-            lock = name if shared else (id(self), name)
-            keys[lock, None if path is None else self.elements.follow(path, element) if path else element] = None
-        whole = {lock for lock, at in keys if at is None}
-        return tuple(sorted((key for key in keys if key[1] is None or key[0] not in whole), key=repr))
-
     def admit(self, node: Node, element: int, arguments: tuple[Any, ...]) -> None:
         """A call is ready once it has its locks; also one that waited for its next attempt."""
         item = (node, element, arguments)
         if node.locks:
             self.parked[node.number, element] = item
-            if not self.locks.take((self, node.number, element), self._keys(node, element)):
+            if not self.locks.take((self, node.number, element), keys_of(self, node, element)):
                 return
             del self.parked[node.number, element]
         self.ready.append(item)
 
     # arrivals
 
-    def _emit(self, node: Node, element: int, place: int, values: tuple[Any, ...]) -> None:
+    def _emit(self, node: Node, element: int, place: int, values: tuple[Any, ...], whole: bool = False) -> None:
         plain = []
         for number, value in zip(node.outs, values, strict=True):
             if number < 0:
                 continue
             if self.slots[number].own >= 0:
-                self._find(number, value, node.number, element, place)
+                self._find(number, value, node.number, element, place, whole)
             else:
                 plain.append((number, value))
         if plain:
@@ -356,10 +345,16 @@ class State(Network):
             self.cells[number].pop(element, None)
         if self.agenda:
             self._settle()
-        if node.feeds and not (self.choices is not None and self.choices.keeps(node, element)):
+        if node.feeds and not self._keeps(node, element):
             self.unfeed(node, element)
             if self.agenda or self.checks:
                 self._settle()
+
+    def _keeps(self, node: Node, element: int) -> bool:
+        """Whether an ended call's place in lists is kept until it is decided what becomes of it."""
+        if self.choices is not None and self.choices.keeps(node, element):
+            return True
+        return self.doubts is not None and (node.number, element) in self.doubts.calls
 
     def unfeed(self, node: Node, element: int) -> None:
         """A call adds nothing more to any list: those that may be complete now are looked at by `_settle`."""
@@ -392,9 +387,5 @@ class State(Network):
             number, element, loss = agenda.popleft()
             node = self.nodes[number]
             self._lose(node, element, loss)
-            if (
-                node.shape == ROOT
-                and node.feeds
-                and not (self.choices is not None and self.choices.keeps(node, element))
-            ):
+            if node.shape == ROOT and node.feeds and not self._keeps(node, element):
                 self.unfeed(node, element)

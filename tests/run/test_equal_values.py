@@ -1,0 +1,116 @@
+"""Equal values of a unique definition that can be told apart: the first by position is kept, whoever ends first."""
+
+import asyncio
+import threading
+
+import pytest
+
+from flowlab.dataflow import DataFlow
+from flowlab.graph import Definition, operation
+
+every = pytest.mark.parametrize("executor", ["inline", "asyncio", "threads", "processes"])
+VALUES = [1, 1.0, True]
+
+
+def told(v):
+    return repr(v)
+
+
+def flow_of(make, **settings):
+    return DataFlow(
+        operation(outputs="v", **settings)(make),
+        operation(outputs="text")(told),
+        operation(outputs="texts", collect="text")(lambda text: text),
+        operation(outputs="vs", collect="v")(lambda v: repr(v)),
+        definitions=[Definition("place", many=True), Definition("v", unique=True)],
+    )
+
+
+@every
+@pytest.mark.parametrize("expand", [False, True])
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_the_first_of_equal_values_is_kept_wherever_its_maker_ran(executor, expand, first):
+    values = VALUES[first:] + VALUES[:first]
+
+    def make(place):
+        return [values[place]] if expand else values[place]
+
+    run = flow_of(make, expand=expand).run({"place": [0, 1, 2]}, executor=executor, workers=3)
+    assert run["texts"] == [repr(values[0])] and run["vs"] == repr([values[0]]) and repr(run["v"]) == run["vs"]
+    assert run.calls.count("told") == 1
+
+
+@pytest.mark.parametrize("form", ["coroutines", "threads"])
+@pytest.mark.parametrize("expand", [False, True])
+def test_the_first_of_equal_values_is_kept_though_its_maker_ends_last(form, expand):
+    others, event = [], (asyncio.Event if form == "coroutines" else threading.Event)()
+
+    def ended(place):
+        others.append(place)
+        if len(others) == 2:
+            event.set()
+        return [VALUES[place]] if expand else VALUES[place]
+
+    async def coroutine(place):
+        if place == 0:
+            await asyncio.wait_for(event.wait(), 30)
+        return ended(place)
+
+    def function(place):
+        assert place or event.wait(30)
+        return ended(place)
+
+    flow = flow_of(coroutine if form == "coroutines" else function, expand=expand)
+    run = flow.run({"place": [0, 1, 2]}, executor=None if form == "coroutines" else form, workers=3)
+    assert run["texts"] == ["1"] and run["vs"] == "[1]"
+
+
+@every
+def test_of_two_spellings_with_one_key_the_first_found_is_followed(executor):
+    pages = {"home": ["b/A", "b/a"], "b/A": ["c/X"], "b/a": ["no"], "c/X": ["HOME"]}
+    flow = DataFlow(
+        operation(name="follow", outputs="url", expand=True)(lambda url: pages.get(url, [])),
+        operation(outputs="urls", collect="url", inputs={"u": "url"})(lambda u: u),
+        definitions=[Definition("url", unique=str.lower)],
+    )
+    run = flow.run({"url": ["home"]}, executor=executor, workers=2)
+    assert run["urls"] == run["url"] == ["home", "b/A", "c/X"] and run.calls.count("follow") == 3
+
+
+def test_what_a_generator_yields_flows_on_though_an_equal_value_may_come():
+    seen = asyncio.Event()
+
+    async def numbers(n):
+        yield 1
+        await asyncio.wait_for(seen.wait(), 30)
+        yield 1.0
+        yield 2
+
+    async def mark(v):
+        seen.set()
+        return repr(v)
+
+    flow = DataFlow(
+        operation(outputs="v", expand=True)(numbers), operation(outputs="text")(mark),
+        definitions=[Definition("v", unique=True)],
+    )  # fmt: skip
+    assert flow.run({"n": 0}, ["text"])["text"] == ["1", "2"]
+
+
+def test_texts_flow_on_while_another_maker_still_runs():
+    seen = asyncio.Event()
+
+    async def make(place):
+        if place == 0:
+            await asyncio.wait_for(seen.wait(), 30)
+        return f"text {place}"
+
+    async def mark(v):
+        seen.set()
+        return v
+
+    flow = DataFlow(
+        operation(outputs="v")(make), operation(outputs="text")(mark),
+        definitions=[Definition("place", many=True), Definition("v", unique=True)],
+    )  # fmt: skip
+    assert flow.run({"place": [0, 1]}, ["text"])["text"] == ["text 0", "text 1"]
