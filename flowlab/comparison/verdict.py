@@ -152,14 +152,19 @@ def shares(records: Sequence[Record]) -> tuple[float | None, float | None]:
 
 
 def computing_by_operation(records: Sequence[Record]) -> dict[str, float]:
-    """Operation to the share of its wall time that was CPU time, 0 to 1."""
+    """Operation to the share of its wall time that was CPU time, 0 to 1.
+
+    Time in which it was ready to run and the machine ran something else is left out: a busy machine would otherwise
+    make what computes look like what waits.
+    """
     wall_ns: dict[str, int] = {}
     cpu_ns: dict[str, int] = {}
     for record in records:
         if record.wall_ns and record.cpu_ns is not None:
-            wall_ns[record.operation] = wall_ns.get(record.operation, 0) + record.wall_ns
+            own_ns = max(record.wall_ns - (record.runqueue_ns or 0), record.cpu_ns)
+            wall_ns[record.operation] = wall_ns.get(record.operation, 0) + own_ns
             cpu_ns[record.operation] = cpu_ns.get(record.operation, 0) + record.cpu_ns
-    return {name: cpu_ns[name] / wall_ns[name] for name in wall_ns}
+    return {name: cpu_ns[name] / wall_ns[name] for name in wall_ns if wall_ns[name]}
 
 
 def _text(made: Verdict, tied: Sequence[str], walls: Mapping[str, Spread], job: Job | None) -> str:

@@ -128,7 +128,12 @@ def test_shares_of_waiting_and_computing_leave_out_nested_calls() -> None:
     inner = Record(operation="b", id=2, parent=1, started_ns=0, ended_ns=50, cpu_ns=30, runqueue_ns=0)
     assert shares([outer, inner]) == (pytest.approx(0.6), pytest.approx(0.3))
     assert shares([]) == (None, None)
-    assert computing_by_operation([outer, inner]) == {"a": pytest.approx(0.3), "b": pytest.approx(0.6)}
+    assert computing_by_operation([outer, inner]) == {"a": pytest.approx(30 / 90), "b": pytest.approx(0.6)}
+
+
+def test_what_computes_on_a_busy_machine_is_not_taken_for_waiting() -> None:
+    call = Record(operation="a", started_ns=0, ended_ns=100, cpu_ns=39, runqueue_ns=60)
+    assert computing_by_operation([call]) == {"a": pytest.approx(39 / 40)}
 
 
 def test_a_spread_leaves_out_what_was_not_measured() -> None:
