@@ -17,14 +17,16 @@ if _TYPE_CHECKING:
     from flowlab import plots
     from flowlab.comparison import Comparison, compare, job
     from flowlab.exports import export
-    from flowlab.stored import load, runs, store
     from flowlab.live import show_progress
+    from flowlab.metrics.calibrating import calibrate
+    from flowlab.metrics.costing import energy
+    from flowlab.stored import load, runs, store
 
 __all__ = [
     "operation", "resource", "Definition", "DataFlow",
     "compare", "job", "Comparison", "plots",
     "Recorder", "Record", "span", "measured", "metric", "progress", "show_progress",
-    "Machine",
+    "Machine", "energy", "calibrate",
     "store", "runs", "load", "export",
     "FlowlabError", "FlowError", "RunError",
 ]  # fmt: skip
@@ -32,6 +34,8 @@ __all__ = [
 _ON_USE = {
     **dict.fromkeys(("compare", "job", "Comparison"), "flowlab.comparison"),
     **dict.fromkeys(("store", "runs", "load"), "flowlab.stored"),
+    "energy": "flowlab.metrics.costing",
+    "calibrate": "flowlab.metrics.calibrating",
     "export": "flowlab.exports",
     "show_progress": "flowlab.live",
     "load_ipython_extension": "flowlab.magics",

@@ -41,6 +41,7 @@ class Machine:
         load_1m: Load average of the last minute.
         pressure_cpu_rel: Share of the last 10 s in which something waited for a core.
         pressure_memory_rel: Share of the last 10 s in which something waited for memory.
+        pressure_io_rel: Share of the last 10 s in which something waited for a disk.
         steal_s: CPU seconds the hypervisor took from this computer since boot.
     """
 
@@ -59,6 +60,7 @@ class Machine:
     load_1m: float | None = None
     pressure_cpu_rel: float | None = None
     pressure_memory_rel: float | None = None
+    pressure_io_rel: float | None = None
     steal_s: float | None = None
 
     @classmethod
@@ -91,6 +93,7 @@ class Machine:
             load_1m=_first_number(_text(root / "proc/loadavg")),
             pressure_cpu_rel=_pressure(root / "proc/pressure/cpu"),
             pressure_memory_rel=_pressure(root / "proc/pressure/memory"),
+            pressure_io_rel=_pressure(root / "proc/pressure/io"),
             steal_s=_steal_s(root),
         )
 
@@ -315,9 +318,24 @@ def _pressure(path: Path) -> float | None:
     return None
 
 
+def busy_s(root: Path = Path("/")) -> float | None:
+    """Return the CPU seconds all processes of this computer have used since boot, None where that is not told.
+
+    Source: proc(5), /proc/stat: user, nice, system, irq and softirq of "cpu"; in steps of 10 ms.
+    """
+    words = _text(root / "proc/stat").partition("\n")[0].split()
+    if len(words) < 8 or words[0] != "cpu":
+        return None
+    return sum(int(words[at]) for at in (1, 2, 3, 6, 7)) / _ticks()
+
+
+def _ticks() -> int:
+    return os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+
+
 def _steal_s(root: Path) -> float | None:
     """Return the CPU seconds the hypervisor took. Source: proc(5), /proc/stat, eighth number of "cpu"."""
     words = _text(root / "proc/stat").partition("\n")[0].split()
     if len(words) < 9 or words[0] != "cpu":
         return None
-    return int(words[8]) / (os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100)
+    return int(words[8]) / _ticks()

@@ -15,12 +15,16 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from flowlab.comparison.strategies import Results
 from flowlab.errors import FlowlabError
 
-PAYLOAD, RESULT, OUTPUT = "payload.pickle", "result.pickle", "output.txt"
+if TYPE_CHECKING:
+    from flowlab.metrics.keeping import Handing
+
+PAYLOAD, RESULT, OUTPUT, HANDED = "payload.pickle", "result.pickle", "output.txt", "handed.jsonl"
+"""What lies in the folder; the last only if the parent keeps records as they come."""
 
 
 def main(folder: str, parent: str) -> None:
@@ -31,26 +35,33 @@ def main(folder: str, parent: str) -> None:
     word_in, word_out = _keep_the_words_apart(Path(folder))
     result: dict[str, Any]
     try:
-        name, call = pickle.loads((Path(folder) / PAYLOAD).read_bytes())
+        name, call, level = pickle.loads((Path(folder) / PAYLOAD).read_bytes())
     except BaseException as error:
         traceback.print_exc()
         result = {"error": _last_line(error)}
     else:
+        from flowlab.metrics.keeping import Handing
         from flowlab.metrics.pipes import count_connections
 
         counted = count_connections()
+        handed = Path(folder) / HANDED
+        handing = Handing(str(handed)) if handed.exists() else None
         word_out.write(b"ready\n")
         word_in.readline()
-        result = _measure(name, call, counted)
+        result = _measure(name, call, level, counted, handing)
     _write(Path(folder) / RESULT, result)
     word_out.write(b"done\n")
 
 
-def _measure(name: str, call: Callable[[], Any], counted: bool) -> dict[str, Any]:
+def _measure(
+    name: str, call: Callable[[], Any], level: str, counted: bool, handing: Handing | None
+) -> dict[str, Any]:
     from flowlab.metrics import Recorder
     from flowlab.metrics.active import bytes_counted
 
-    with Recorder(strategy=name, level="full") as recorder:
+    if handing is not None:
+        handing.start()
+    with Recorder(strategy=name, level=level) as recorder:
         cpu_before = _cpu_s()
         started_ns = time.perf_counter_ns()
         result: dict[str, Any] = {"started_ns": started_ns}
@@ -64,6 +75,8 @@ def _measure(name: str, call: Callable[[], Any], counted: bool) -> dict[str, Any
             result["explained"] = str(error) if isinstance(error, FlowlabError) else None
         result["ended_ns"] = time.perf_counter_ns()
         result["wall_s"] = (result["ended_ns"] - started_ns) / 1e9
+        if handing is not None:
+            handing.close()
         _end_workers()
         cpu_after = _cpu_s()
     result["cpu_s"] = cpu_after - cpu_before if cpu_before is not None and cpu_after is not None else None

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from flowlab.comparison.jobs import PLACED
+from flowlab.comparison.kept import Kept
 from flowlab.comparison.result import Comparison, StrategyRun
 from flowlab.comparison.runner import Bench, Outcome
 from flowlab.comparison.strategies import Results
@@ -24,6 +25,7 @@ from flowlab.errors import ComparisonError, SettingError
 from flowlab.live import Steps, shown
 from flowlab.machine import Machine
 from flowlab.metrics import active
+from flowlab.metrics.active import LEVELS
 
 Progress = Callable[[int, int, str], None]
 """Called before each run and after the last with: runs done, runs in all, the strategy that starts (or "")."""
@@ -37,6 +39,7 @@ def compare(
     equal: Callable[[Any, Any], bool] | None = None,
     timeout_s: float = 600.0,
     seed: int = 0,
+    level: str = "full",
     progress: Progress | bool | None = None,
     say: Callable[[str], None] = print,
 ) -> Comparison:
@@ -51,6 +54,8 @@ def compare(
         equal: Tells whether two results are equal, where `==` does not.
         timeout_s: A run that takes longer is ended and the comparison stops with an error.
         seed: Of the order of the runs and of the sample.
+        level: What is measured of every call: "off", "time" (wall and CPU) or "full" (also waiting for a core, and
+            memory in flowlab's worker processes).
         progress: Show how far it is while it goes on; None shows it inside `fl.show_progress()` only. Or what is called
             as the runs go on, to be shown elsewhere.
         say: Called with the one line that says how many real calls will be made.
@@ -61,6 +66,8 @@ def compare(
     """
     if repeats < 1:
         raise SettingError(f"repeats={repeats}: give 1 or more")
+    if level not in LEVELS:
+        raise SettingError(f"level={level!r}: choose one of {', '.join(LEVELS)}")
     if timeout_s <= 0:
         raise SettingError(f"timeout_s={timeout_s}: give the seconds a run may take, above 0")
     if sample is not None:
@@ -72,9 +79,9 @@ def compare(
         chosen = chosen.only([strategies] if isinstance(strategies, str) else list(strategies))
     _say_calls(job, chosen, repeats, say)
     if callable(progress) or progress is False or (progress is None and active.display() is None):
-        return _Comparing(chosen, repeats, seed, progress or None).run(timeout_s)
+        return _Comparing(chosen, repeats, seed, level, progress or None).run(timeout_s)
     with shown(Steps(chosen.name, "runs", len(chosen.strategies) * repeats)) as steps:
-        return _Comparing(chosen, repeats, seed, steps.update).run(timeout_s)
+        return _Comparing(chosen, repeats, seed, level, steps.update).run(timeout_s)
 
 
 def _say_calls(job: Any, chosen: Subject, repeats: int, say: Callable[[str], None]) -> None:
@@ -97,6 +104,7 @@ class _Comparing:
     subject: Subject
     repeats: int
     seed: int
+    level: str
     progress: Progress | None
 
     def run(self, timeout_s: float) -> Comparison:
@@ -109,8 +117,10 @@ class _Comparing:
         outcomes: list[Outcome] = []
         differing: dict[str, None] = {}
         trial: StrategyRun | None = None
+        kept = Kept(self.subject.name, {"strategies": names, "settings": dict(self.subject.settings)})
         with ExitStack() as stack:
-            bench = Bench(machine, stack.enter_context(Sampler()), self.subject.services, timeout_s)
+            stack.callback(kept.stop)
+            bench = Bench(machine, stack.enter_context(Sampler()), self.subject.services, timeout_s, self.level, kept)
             if self.subject.source is not None and self.subject.source.needs_trial(names):
                 trial = self._trial(bench)
             for order, (repeat, name) in enumerate(self._order(names)):
@@ -120,12 +130,14 @@ class _Comparing:
                 if order == 0:
                     _stop_if_hopeless(outcome)
                 outcome = self._judged(outcome, reference, differing)
+                kept.end(outcome.run)
                 if order == 0 and name == "serial":
                     self._place(outcome.run)
                 outcomes.append(outcome)
+            made = self._comparison(names, outcomes, reference, tuple(differing), machine, time.monotonic() - started)
+            kept.finish(made)
         if self.progress:
             self.progress(len(outcomes), len(names) * self.repeats, "")
-        made = self._comparison(names, outcomes, reference, tuple(differing), machine, time.monotonic() - started)
         return replace(made, trial=trial)
 
     def _order(self, names: Sequence[str]) -> list[tuple[int, str]]:
@@ -144,6 +156,7 @@ class _Comparing:
             self.progress(0, len(self.subject.strategies) * self.repeats, "serial trial")
         outcome = bench.run("serial", self.subject.source.strategies["serial"], 0, -1)
         _stop_if_hopeless(outcome)
+        bench.kept.end(outcome.run)
         self._place(outcome.run, " (by a serial run made first)")
         return outcome.run
 

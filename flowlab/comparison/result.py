@@ -13,13 +13,14 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from flowlab.errors import SettingError, require
+from flowlab.metrics.overhead import Overhead, overhead
+from flowlab.metrics.record import Record, running_at
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from flowlab.machine import Machine
-    from flowlab.metrics import Record
-    from flowlab.metrics.power import Energy
+    from flowlab.metrics.power import Energy, Profile
     from flowlab.metrics.sampler import Samples
 
 
@@ -45,6 +46,9 @@ class StrategyRun:
         error: Why the strategy as a whole failed, as the last line of its traceback; None if it ended.
         equal: Whether its result equals the reference's; None if there was nothing to compare.
         output: What it printed.
+        cores: Cores it could use.
+        machine_cpu_s: CPU seconds the whole machine was busy meanwhile; None if that is not told.
+        profile: The power profile that energy counters gave during the run; None where there are none.
     """
 
     strategy: str
@@ -65,12 +69,26 @@ class StrategyRun:
     error: str | None = None
     equal: bool | None = None
     output: str = ""
+    cores: int | None = None
+    machine_cpu_s: float | None = None
+    profile: Profile | None = None
 
-    def table(self) -> pd.DataFrame:
-        """One row a call, all columns of a record."""
-        from flowlab.metrics.tables import frame
+    @property
+    def overhead(self) -> Overhead:
+        """What measuring cost this run."""
+        return overhead(self.records)
 
-        return frame(self.records)
+    @property
+    def at_peak(self) -> tuple[Record, ...]:
+        """The calls that ran when memory was highest; none if that is not known or nothing ran then."""
+        at_ns = self.samples.peak_at_ns if self.samples else None
+        return () if at_ns is None else running_at(self.records, at_ns)
+
+    def table(self, rows: str = "calls") -> pd.DataFrame:
+        """One row a call, all columns of a record; `rows` may be "steps" or "samples" too."""
+        from flowlab.metrics.tables import table
+
+        return table(self, rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,17 +17,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from flowlab.comparison.child import OUTPUT, PAYLOAD, RESULT
+from flowlab.comparison.child import HANDED, OUTPUT, PAYLOAD, RESULT
+from flowlab.comparison.kept import Kept
 from flowlab.comparison.result import ServiceUse, StrategyRun
 from flowlab.comparison.strategies import Failure, Results
 from flowlab.errors import ComparisonError
-from flowlab.machine import Machine
+from flowlab.machine import Machine, busy_s
 from flowlab.metrics import power
+from flowlab.metrics.calibrating import Meter
 from flowlab.metrics.sampler import Sampler, Samples, process_cpu_ns
 
 _COMMAND = "import sys; from flowlab.comparison.child import main; main(*sys.argv[1:])"
@@ -53,38 +55,55 @@ class Bench:
         sampler: The running sampler process.
         services: Name to process id, watched apart.
         timeout_s: A run longer than this is ended and reported.
+        level: What is measured of every call.
+        kept: Tells the store, if one is open.
     """
 
     machine: Machine
     sampler: Sampler
     services: Mapping[str, int]
     timeout_s: float
+    level: str
+    kept: Kept
 
     def run(self, strategy: str, call: Callable[[], Any], repeat: int, order: int) -> Outcome:
         """Run `call` once in a fresh process and return its figures and its value."""
         with TemporaryDirectory(prefix="fl-") as folder:
-            _write_payload(Path(folder), strategy, call)
+            _write_payload(Path(folder), strategy, call, self.level)
+            self.kept.begin(strategy, repeat, order)
+            if (watch := self.kept.watching(self.sampler)) is not None:
+                (Path(folder) / HANDED).touch()
+                watch(str(Path(folder) / HANDED))
             with _child(Path(folder)) as child:
                 child.expect("ready", self.timeout_s, strategy)
-                samples, services = self._watch(child, strategy, repeat)
+                samples, services, reading, machine_s = self._watch(child, strategy, repeat)
             result = _read_result(Path(folder), strategy, child)
             output = (Path(folder) / OUTPUT).read_text(errors="replace")[-_OUTPUT_LIMIT:]
-        run = self._figures(strategy, repeat, order, result, samples, output)
+        profile = None if reading is None else power.read_profile(reading, cores=self.machine.cores)
+        run = replace(
+            self._figures(strategy, repeat, order, result, samples, profile), output=output, machine_cpu_s=machine_s
+        )
         return Outcome(run, services, result.get("value"), result.get("explained"))
 
-    def _watch(self, child: _Child, strategy: str, repeat: int) -> tuple[Samples | None, tuple[ServiceUse, ...]]:
+    def _watch(
+        self, child: _Child, strategy: str, repeat: int
+    ) -> tuple[Samples | None, tuple[ServiceUse, ...], power.Reading | None, float | None]:
+        meter, busy_before = Meter(), busy_s()
         before = {name: _cpu_ns(pid) for name, pid in self.services.items()}
         self.sampler.watch("strategy", child.pid)
         for name, pid in self.services.items():
             self.sampler.watch(name, pid)
         started = time.perf_counter()
+        meter.start()
         child.go()
         child.expect("done", self.timeout_s, strategy)  # what is raised here ends the comparison, and the sampler too
         wall_s = time.perf_counter() - started
+        reading, busy_after = meter.stop(), busy_s()
+        machine_s = busy_after - busy_before if busy_after is not None and busy_before is not None else None
         samples = self.sampler.stop("strategy")
         seen = {name: self.sampler.stop(name) for name in self.services}
         used = (self._service(name, strategy, repeat, before[name], seen[name], wall_s) for name in self.services)
-        return samples, tuple(used)
+        return samples, tuple(used), reading, machine_s
 
     def _service(
         self, name: str, strategy: str, repeat: int, before_ns: int | None, seen: Samples, wall_s: float
@@ -97,22 +116,23 @@ class Bench:
         return ServiceUse(name, strategy, repeat, cpu_s, seen.peak_bytes, seen.method, energy)
 
     def _figures(
-        self, strategy: str, repeat: int, order: int, result: dict[str, Any], samples: Samples | None, output: str
-    ) -> StrategyRun:
+        self, strategy: str, repeat: int, order: int, result: dict[str, Any], samples: Samples | None,
+        profile: power.Profile | None,
+    ) -> StrategyRun:  # fmt: skip
         records = tuple(result.get("records", ()))
         reported = sum(int(record.custom.get("net_bytes", 0)) for record in records)
         wall_s, cpu_s = result.get("wall_s"), result.get("cpu_s")
         peak = samples.peak_bytes if samples else None
         energy = None
         if wall_s is not None and cpu_s is not None:
-            energy = power.estimate(cpu_s, wall_s, peak or 0, cores=self.machine.cores)
+            energy = power.estimate(cpu_s, wall_s, peak or 0, cores=self.machine.cores, profile=profile)
         return StrategyRun(
             strategy=strategy, repeat=repeat, order=order, wall_s=wall_s, cpu_s=cpu_s, start_s=_start_s(records),
             peak_bytes=peak, memory_method=samples.method if samples else None,
             bytes_moved=None if result.get("pipe_bytes") is None else result["pipe_bytes"] + reported,
             energy=energy, records=records, samples=samples, started_ns=result.get("started_ns"),
             ended_ns=result.get("ended_ns"), failures=_failures(result.get("value")),
-            error=result.get("error"), output=output,
+            error=result.get("error"), cores=self.machine.cores, profile=profile,
         )  # fmt: skip
 
 
@@ -129,11 +149,11 @@ def _start_s(records: tuple[Any, ...]) -> float | None:
     return float((last - first) / 1e9)
 
 
-def _write_payload(folder: Path, strategy: str, call: Callable[[], Any]) -> None:
+def _write_payload(folder: Path, strategy: str, call: Callable[[], Any], level: str) -> None:
     import cloudpickle
 
     try:
-        blob = cloudpickle.dumps((strategy, call))
+        blob = cloudpickle.dumps((strategy, call, level))
     except Exception as error:
         raise ComparisonError(
             f"strategy {strategy!r} cannot be sent to a fresh process ({type(error).__name__}: {error}): open files, "

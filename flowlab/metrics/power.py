@@ -1,6 +1,7 @@
 """The power model: what CPU time, time, memory and traffic are estimated to cost in joules.
 
-Here are named sets of coefficients with their sources, and the sum. Not here: readings of real meters. Invariant: an
+Here are named sets of coefficients with their sources, the fit to a machine's readings, and the sum. Not here: reading
+meters (`rapl`). Invariant: an
 estimate says that it is one - method, relative uncertainty and coefficients go with it -, and its parts add up to its
 total:
 
@@ -12,8 +13,9 @@ with P_idle and P_max of the whole machine, given as watts a core. With cores an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import sqrt
 from types import MappingProxyType
 
 from flowlab.errors import SettingError
@@ -38,7 +40,8 @@ class Profile:
         network_j_per_byte: Energy of a byte that leaves the machine; an average allocation, not a marginal cost.
         uncertainty_rel: Half the width of the band around an estimate, relative to it.
         source: Where the numbers are from.
-        method: "model_tdp" for published coefficients, "model_calibrated" for a fit to one machine.
+        method: "model_tdp" for published coefficients, "model_calibrated" for a fit to one machine, "rapl" for what was
+            read during the run itself.
     """
 
     name: str
@@ -62,6 +65,85 @@ class Profile:
     def dynamic_w(self) -> float:
         """Watts that one busy core adds."""
         return self.max_w - self.idle_w
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a meter read while a machine was busy for so long.
+
+    Attributes:
+        joules: Energy of its processors.
+        wall_s: For how long.
+        cpu_s: CPU seconds all its processes used meanwhile.
+    """
+
+    joules: float
+    wall_s: float
+    cpu_s: float
+
+
+def fitted(readings: Iterable[Reading], *, cores: int, name: str = "this machine", base: str | None = None) -> Profile:
+    """Return the profile of a machine whose energy was read under different loads, by least squares.
+
+    joules = idle power * wall + dynamic power * CPU seconds; memory and network stay those of the profile `base`. The
+    band is two standard errors of a reading, relative to the mean reading.
+
+    Args:
+        readings: At least three, under at least two different loads.
+        cores: Cores of the machine.
+        name: What to call the profile.
+        base: Name of a set of coefficients, for what is not fitted.
+
+    Raises:
+        SettingError: There are too few readings, or their loads do not differ.
+    """
+    rows = tuple(readings)
+    known = profile_named(base)
+    ww, wc = sum(row.wall_s**2 for row in rows), sum(row.wall_s * row.cpu_s for row in rows)
+    cc = sum(row.cpu_s**2 for row in rows)
+    wj, cj = sum(row.wall_s * row.joules for row in rows), sum(row.cpu_s * row.joules for row in rows)
+    determinant = ww * cc - wc * wc
+    if len(rows) < 3 or determinant <= 1e-6 * ww * max(cc, 1e-12):
+        raise SettingError(
+            f"power cannot be fitted to {len(rows)} readings whose loads do not differ: read at least three times, "
+            "idle and with different numbers of busy cores"
+        )
+    idle_w, dynamic_w = (wj * cc - cj * wc) / determinant, (cj * ww - wj * wc) / determinant
+    if idle_w < 0:  # the nearest that makes sense
+        idle_w, dynamic_w = 0.0, cj / cc
+    elif dynamic_w < 0:
+        idle_w, dynamic_w = wj / ww, 0.0
+    missed = sum((row.joules - idle_w * row.wall_s - dynamic_w * row.cpu_s) ** 2 for row in rows)
+    mean_j = sum(row.joules for row in rows) / len(rows)
+    band = 2 * sqrt(missed / (len(rows) - 2)) / mean_j if mean_j > 0 else UNCALIBRATED_REL
+    source = f"fitted to {len(rows)} readings of this machine's energy counters; memory and network: {known.name}"
+    return Profile(
+        name, idle_w / cores, idle_w / cores + dynamic_w, known.ram_w_per_gb, known.network_j_per_byte, source,
+        uncertainty_rel=band, method="model_calibrated",
+    )  # fmt: skip
+
+
+READ_REL = 0.1
+"""Relative uncertainty of a reading: the counters are the whole machine's, and sharing them by CPU time is a model."""
+
+
+def read_profile(reading: Reading, *, cores: int, base: str | Profile | None = None) -> Profile:
+    """Return the profile under which the model says what was read: what is beyond idle is shared by CPU time.
+
+    Args:
+        reading: What the counters read during a run, and the CPU seconds of the whole machine meanwhile.
+        cores: Cores of the machine.
+        base: For idle power, memory and network: a fit to this machine, if there is one.
+    """
+    known = profile_named(base)
+    idle_j = min(known.idle_w * cores * reading.wall_s, reading.joules)
+    idle_w = idle_j / (cores * reading.wall_s) if reading.wall_s > 0 else 0.0
+    dynamic_w = (reading.joules - idle_j) / reading.cpu_s if reading.cpu_s > 0 else 0.0
+    source = f"RAPL read {reading.joules:.3g} J in {reading.wall_s:.3g} s; idle power, memory and network: {known.name}"
+    return Profile(
+        "rapl", idle_w, idle_w + dynamic_w, known.ram_w_per_gb, known.network_j_per_byte, source,
+        uncertainty_rel=READ_REL, method="rapl",
+    )  # fmt: skip
 
 
 TEADS = (

@@ -27,10 +27,12 @@ from flowlab.metrics.probes import (
     overhead_ns,
     tracemalloc_clocks,
 )
-from flowlab.metrics.record import NOTHING, Record
+from flowlab.metrics.record import NOTHING, Record, running_at
 from flowlab.metrics.spans import NO_SPAN, NoSpan, Span, decorate
 
 if TYPE_CHECKING:
+    from flowlab.metrics.overhead import Overhead
+    from flowlab.metrics.sampler import Sampler, Samples
     from flowlab.metrics.spool import Spool
 
 Records = Iterable[Record] | Callable[[], Iterable[Record]]
@@ -43,12 +45,14 @@ class Recorder:
     so do child processes started meanwhile. Its own `span` and `measured` need no `with`.
 
     Args:
-        strategy: The strategy its records belong to, None if there is none. level: "off" keeps nothing; "time" reads
-        wall and CPU; "full" also how long a call waited for a core, which splits
-            the rest of its wall into waiting for a core and being blocked.
-        clock: Where time comes from; tests pass their own. trace_memory: Whether to read each call's memory with
-        tracemalloc at the edges of its steps: exact where one thread
-            allocates, but it makes code that allocates much up to 14 times slower.
+        strategy: The strategy its records belong to, None if there is none.
+        level: "off" keeps nothing; "time" reads wall and CPU; "full" also how long a call waited for a core, which
+            splits the rest of its wall into waiting for a core and being blocked.
+        clock: Where time comes from; tests pass their own.
+        trace_memory: Whether to read each call's memory with tracemalloc at the edges of its steps: exact where one
+            thread allocates, but it makes code that allocates much up to 14 times slower.
+        sample_hz: How often to sample the memory and CPU of this process and all it starts, from another process,
+            while the block lasts; None for not at all.
         run: The name of the run its records belong to; made up if not given.
         first_id: The id of the first record.
         keeps_nested: Whether calls nested in this recorder's calls are its own even while another recorder is active.
@@ -61,6 +65,7 @@ class Recorder:
         clock: Clocks | None = None,
         *,
         trace_memory: bool = False,
+        sample_hz: float | None = None,
         run: str | None = None,
         first_id: int = 1,
         keeps_nested: bool = False,
@@ -75,6 +80,9 @@ class Recorder:
             self.clocks = tracemalloc_clocks(self.clocks)
         self.trace_memory = trace_memory
         self._tracing = False
+        self._sample_hz = sample_hz
+        self._sampler: Sampler | None = None
+        self._samples: Samples | None = None
         self.run = run or os.urandom(6).hex()
         self.keeps_nested = keeps_nested
         self.next_id: Callable[[], int] = itertools.count(first_id).__next__
@@ -96,6 +104,11 @@ class Recorder:
             found.record(self)
 
     def __enter__(self) -> Recorder:
+        if self._sample_hz is not None:
+            from flowlab.metrics.sampler import Sampler
+
+            self._sampler = Sampler(self._sample_hz).__enter__()
+            self._sampler.watch(self.run, os.getpid())
         if self.on:
             from flowlab.metrics.spool import Spool
 
@@ -103,14 +116,19 @@ class Recorder:
             self._spool.announce()
             if self.trace_memory:
                 self._tracing = _start_tracing()
-            activate(self)
+        activate(self)
+        if self.on:
             self._tell_keeper()
         return self
 
     def __exit__(self, *error: object) -> None:
+        if self._sampler is not None:
+            self._samples = self._sampler.stop(self.run)
+            self._sampler.__exit__(*error)
+            self._sampler = None
         spool = self._spool
+        deactivate(self)
         if spool is not None:
-            deactivate(self)
             spool.withdraw()
             with self._lock:
                 self._read_spool()
@@ -146,7 +164,8 @@ class Recorder:
 
     def extend(self, records: Records) -> None:
         """Add records made elsewhere, as a finished run's are; a function is called when they are first read."""
-        self._done.append(tuple(records) if isinstance(records, list) else records)
+        if self.on:
+            self._done.append(tuple(records) if isinstance(records, list) else records)
 
     @property
     def records(self) -> tuple[Record, ...]:
@@ -155,6 +174,24 @@ class Recorder:
             self._build()
             self._read_spool()
             return tuple(self._built)
+
+    @property
+    def samples(self) -> Samples | None:
+        """Memory and CPU of the process tree over time, once the block has ended; None if not sampled."""
+        return self._samples
+
+    @property
+    def at_peak(self) -> tuple[Record, ...]:
+        """The calls that ran when memory was highest; none if that is not known or nothing ran then."""
+        at_ns = None if self._samples is None else self._samples.peak_at_ns
+        return () if at_ns is None else running_at(self.records, at_ns)
+
+    @property
+    def overhead(self) -> Overhead:
+        """What measuring cost so far."""
+        from flowlab.metrics.overhead import overhead
+
+        return overhead(self.records)
 
     def table(self, rows: str = "calls") -> Any:
         """Return a pandas frame, one row a record; `rows` may be "steps", one row a step of a call."""

@@ -47,6 +47,11 @@ class Samples:
         return max(self.memory_bytes, default=None)
 
     @property
+    def peak_at_ns(self) -> int | None:
+        """When that was (`time.perf_counter_ns`), None if nothing was seen."""
+        return None if not self.memory_bytes else self.times_ns[self.memory_bytes.index(max(self.memory_bytes))]
+
+    @property
     def worst_gap_s(self) -> float | None:
         """The longest time between two samples, None with less than two."""
         gaps = (later - earlier for earlier, later in itertools.pairwise(self.times_ns))
@@ -56,6 +61,12 @@ class Samples:
     def cpu_s_total(self) -> float | None:
         """CPU seconds of the tree from watch to stop, as far as seen; None if nothing was."""
         return self.cpu_s[-1] if self.cpu_s else None
+
+
+def _samples(name: str, found: dict[str, Any]) -> Samples:
+    """Return what the helper answered as samples."""
+    method = found.pop("method", "none")
+    return Samples(name, method, **{column: tuple(values) for column, values in found.items()})
 
 
 class Sampler:
@@ -114,9 +125,12 @@ class Sampler:
         key = self._watches.pop(name, None)
         if key is None:
             raise SettingError(f"{name!r} is not being watched: call watch({name!r}, pid) first")
-        found = self._ask(f"stop {key}")
-        method = found.pop("method")
-        return Samples(name, method, **{column: tuple(values) for column, values in found.items()})
+        return _samples(name, self._ask(f"stop {key}"))
+
+    def so_far(self, name: str, since_ns: int = -1) -> Samples:
+        """Return the samples of a watch that goes on, those later than a moment; empty if it has just ended."""
+        key = self._watches.get(name)
+        return Samples(name, "none") if key is None else _samples(name, self._ask(f"peek {key} {since_ns}"))
 
     def _ask(self, line: str) -> dict[str, Any]:
         process = self._process

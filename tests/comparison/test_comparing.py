@@ -322,3 +322,23 @@ def test_a_flow_is_compared_over_executors() -> None:
     found = fl.compare((fl.DataFlow(plus), {"a": 1}), repeats=1, say=quiet)
     assert found.strategies == ("inline", "asyncio", "threads", "processes") and found.agree
     assert found.value == {"a": 1, "b": 2}
+
+
+@pytest.mark.parametrize(("level", "reads"), [("off", None), ("time", "cpu_ns"), ("full", "runqueue_ns")])
+def test_a_comparison_measures_as_much_as_it_is_told(level: str, reads: str | None) -> None:
+    flow = fl.DataFlow(fl.operation(outputs="total")(_total))
+    found = fl.compare((flow, {"n": 10}), strategies=["inline"], repeats=1, level=level, say=lambda _: None)
+    (run,) = found.runs
+    assert (len(run.records) > 0) == (reads is not None)
+    assert reads is None or getattr(run.records[0], reads) is not None
+    assert run.overhead.calls == len(run.records)
+    assert found.agree
+
+
+def _total(n: int) -> int:
+    return sum(range(n))
+
+
+def test_an_unknown_level_is_refused_before_anything_runs() -> None:
+    with pytest.raises(SettingError, match="off, time, full"):
+        fl.compare({"a": _total}, level="loud")

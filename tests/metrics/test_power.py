@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowlab.errors import SettingError
-from flowlab.metrics.power import DEFAULT, Energy, Profile, estimate, profiles
+from flowlab.metrics.power import DEFAULT, Energy, Profile, Reading, estimate, fitted, profiles, read_profile
 
 AMOUNT = st.floats(0, 1e6)
 
@@ -77,3 +77,52 @@ def test_ones_own_profile_can_be_used() -> None:
 def test_what_makes_no_sense_is_refused(call, says: str) -> None:
     with pytest.raises(SettingError, match=says):
         call()
+
+
+WATTS = st.floats(0.5, 50)
+
+
+@given(idle_w=WATTS, dynamic_w=WATTS, cores=st.integers(1, 64))
+def test_a_fit_finds_the_machine_that_made_the_readings(idle_w: float, dynamic_w: float, cores: int) -> None:
+    loads = [(2.0, 0.0), (2.0, 1.9), (2.0, 4.0), (3.0, 3.0)]
+    readings = [Reading(idle_w * wall + dynamic_w * cpu, wall, cpu) for wall, cpu in loads]
+    profile = fitted(readings, cores=cores)
+    assert profile.idle_w * cores == pytest.approx(idle_w, rel=1e-6)
+    assert profile.dynamic_w == pytest.approx(dynamic_w, rel=1e-6)
+    assert profile.uncertainty_rel < 1e-6
+    assert (profile.method, "readings of this machine" in profile.source) == ("model_calibrated", True)
+
+
+def test_the_band_of_a_fit_is_as_wide_as_its_readings_scatter() -> None:
+    loads = [(2.0, 0.0), (2.0, 2.0), (2.0, 4.0)]
+    off = [1.1, 0.9, 1.1, 0.9, 1.1, 0.9]
+    readings = [Reading((10 + 5 * cpu) * f, wall, cpu) for (wall, cpu), f in zip(2 * loads, off, strict=True)]
+    profile = fitted(readings, cores=2)
+    assert 0.1 < profile.uncertainty_rel < 0.4
+    energy = estimate(2.0, 2.0, 0, cores=2, profile=profile)
+    assert energy.low_j < 20.0 < energy.high_j
+
+
+def test_a_fit_never_finds_less_than_no_power() -> None:
+    falling = [Reading(j, 1.0, cpu) for j, cpu in ((10, 0), (8, 1), (6, 2))]
+    assert fitted(falling, cores=1).dynamic_w == 0.0
+    steep = [Reading(j, 1.0, cpu) for j, cpu in ((0.0, 1.0), (10.0, 2.0), (20.0, 3.0))]
+    assert fitted(steep, cores=1).idle_w == 0.0
+
+
+@pytest.mark.parametrize(
+    "readings", [[], [Reading(1, 1, 0), Reading(2, 1, 1)], [Reading(3, 1, 1)] * 5], ids=["none", "two", "all alike"]
+)
+def test_too_few_readings_or_loads_are_refused(readings: list[Reading]) -> None:
+    with pytest.raises(SettingError, match="at least three times"):
+        fitted(readings, cores=2)
+
+
+@given(joules=st.floats(0, 1e4), wall_s=st.floats(0.01, 100), busy_s=st.floats(0.01, 100), cores=st.integers(1, 64))
+def test_under_a_profile_that_was_read_the_whole_machine_costs_what_was_read(
+    joules: float, wall_s: float, busy_s: float, cores: int
+) -> None:
+    profile = read_profile(Reading(joules, wall_s, busy_s), cores=cores)
+    energy = estimate(busy_s, wall_s, 0, cores=cores, profile=profile)
+    assert energy.total_j == pytest.approx(joules, rel=1e-9, abs=1e-9)
+    assert energy.method == "rapl"

@@ -46,5 +46,6 @@ def run_mermaid(run: Run) -> str:
 
 
 def run_html(run: Run) -> str:
-    """The run as HTML: its drawing and one line about it."""
-    return f"<figure>{run_svg(run)}<figcaption>{escape(repr(run))}</figcaption></figure>"
+    """The run as HTML: its drawing, one line about it, and what measuring it cost."""
+    measuring = f"; {run.overhead}" if run.records else ""
+    return f"<figure>{run_svg(run)}<figcaption>{escape(repr(run) + measuring)}</figcaption></figure>"
