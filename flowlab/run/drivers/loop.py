@@ -156,7 +156,7 @@ class Loop(Holding):
         """Start what the context's state says may start."""
         state = context.state
         ready = state.ready
-        handlers, executor = context.handlers, self.executor
+        handlers, executor, running = context.handlers, self.executor, self.running
         while ready:
             node, element, arguments = ready.popleft()
             context.open += 1
@@ -176,10 +176,21 @@ class Loop(Holding):
                 context.calls.add(call)
                 context.log.names.append(context.prefix + handler.name if context.prefix else handler.name)
                 pool.submit(call)
-            else:
-                call = Pending(context, handler, node, element, arguments, place, self.clock())
-                context.calls.add(call)
+                continue
+            call = Pending(context, handler, node, element, arguments, place, self.clock())
+            context.calls.add(call)
+            if not handler.stepped:
                 self.admit(call)
+                continue
+            count = running.get(node.operation, 0)
+            if count >= handler.limit:  # type: ignore[operator]  # a coroutine's is never None
+                self.admit(call)
+                continue
+            running[node.operation] = count + 1
+            context.log.names.append(context.prefix + handler.name if context.prefix else handler.name)
+            self.queue.append(call)
+            if not self.available:
+                self._hire()
         if self.processes is not None:
             self.feed_soon()
         if not context.open and not state.parked and not context.waits:
@@ -260,7 +271,7 @@ class Loop(Holding):
     def _good(self, call: Pending, outcome: Outcome) -> None:
         """A light call ended well; the caller pumps its context."""
         handler, context = call.handler, call.context
-        if not handler.bare or call.node.locks or call.node.late:
+        if not handler.single:
             self._after(call, outcome, None)
             return
         _, _, result, started, ended, cpu, pid, tid, extra = outcome
@@ -271,11 +282,15 @@ class Loop(Holding):
             )  # fmt: skip
         context.calls.discard(call)
         try:
-            context.state.done(call.node, call.element, (result,))
+            context.state.made(call.node, call.element, result)
         except Exception as raised:
             context.fail(call.node, call.element, call.arguments, raised)
         if handler.limit is not None:
-            self._next(call.node.operation)
+            operation = call.node.operation
+            if self.backlog and operation in self.backlog:
+                self._next(operation)
+            else:
+                self.running[operation] -= 1
         context.open -= 1
         if self.waiting_for_room:
             self.make_room()

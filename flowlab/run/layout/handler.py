@@ -27,6 +27,8 @@ class Handler:
         limit: How many calls run at most.
         place: Where the operation itself says it runs.
         special: It is more than a plain function that is called once.
+        stepped: It is a coroutine function, and light: a runner of the event loop steps it.
+        single: What the function returns is the one value the call makes, and nothing else makes that.
     """
 
     __slots__ = (
@@ -42,7 +44,9 @@ class Handler:
         "node",
         "pick",
         "place",
+        "single",
         "special",
+        "stepped",
         "streams",
     )
 
@@ -75,6 +79,12 @@ class Handler:
         self.light = not (
             self.domain or operation.timeout_s is not None or operation.inner is not None or operation.scope is not None
             or "generator" in operation.kind or operation.stage == "cleanup" or node.locks
+        )  # fmt: skip
+        self.stepped = self.light and operation.kind == "coroutine"
+        made = slots[node.outs[0]] if len(node.outs) == 1 and node.outs[0] >= 0 else None
+        self.single = bool(
+            self.bare and made is not None and made.own < 0 and not made.contested
+            and not (node.nested or node.locks or node.late)
         )  # fmt: skip
         self.streams = node.axis >= 0 and "generator" in node.operation.kind
 
