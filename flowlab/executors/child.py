@@ -39,6 +39,7 @@ class Child:
         leased_ns: When its pool got it.
         seen_ns: When it last answered, or was sent something while it had nothing to do.
         revoking: It was asked to give back what it has not begun.
+        large: Which of its tasks came in blocks.
         watched: Somebody will look into its ring in a moment.
         settings: What it was last told to take over from its caller.
     """
@@ -83,6 +84,12 @@ class Child:
         self.revoking = False
         self.watched = False
         self.dead = False
+        self.large: set[int] = set()
+
+    def answered(self, number: int) -> tuple[int, int, int, int]:
+        """What is known of a task that is no longer with the worker."""
+        self.large.discard(number)
+        return self.sent.pop(number)
 
     def say(self, word: bytes) -> None:
         """Say something over the lifeline; a worker that has ended does not hear it."""
@@ -126,6 +133,8 @@ def idle() -> int:
 
 def give_back(child: Child) -> None:
     """Keep a worker warm for the next run."""
+    if child.ring.blocks is not None:
+        child.ring.blocks.trim()
     with _LOCK:
         _IDLE.append(child)
 

@@ -24,6 +24,8 @@ AHEAD_NS = 2_000_000
 """A worker is sent calls worth this much time ahead."""
 MOST = 128
 """A worker is sent at most this many calls ahead."""
+MOST_LARGE = 2
+"""A worker is sent at most this many large values ahead."""
 BRIEF_NS = 100_000
 """Calls that take longer than this have their worker to themselves."""
 
@@ -105,7 +107,7 @@ class Feeding:
                 break
             touched[child] = None
             function = None
-            while count and tasks:
+            while count and tasks and len(child.large) < MOST_LARGE:
                 parts = (task := tasks[0]).parts()
                 if parts[0] is not function:
                     if function is not None:
@@ -135,6 +137,8 @@ class Feeding:
             if best is None or best.revoking or task.streams or next(iter(best.tasks.values())).streams:
                 return None, 0
         mean = self._mean(task)
+        if len(best.large) >= MOST_LARGE:
+            return None, 0
         if mean is None or mean > BRIEF_NS:
             return (None, 0) if best.tasks else (best, 1)
         share = max(1, len(self.tasks) // max(1, len(self.children)))
@@ -194,7 +198,7 @@ class Feeding:
             number = self.numbers.get(id(function), -1)
             if number not in child.functions:
                 number = self._function(child, function)
-            data, flags = pack((arguments, names) if names else arguments)
+            data, flags, beside = pack((arguments, names) if names else arguments, child.ring.blocks)
         except BaseException as error:
             problem = UnportableError(
                 f"an argument or the function cannot be sent to a worker process ({type(error).__name__}): take plain "
@@ -218,7 +222,9 @@ class Feeding:
         if child.ready_ns is not None:
             task.started_ns = now
         child.tasks[name] = task
-        child.sent[name] = (now - at, len(whole), number, now)
+        child.sent[name] = (now - at, len(whole) + beside, number, now)
+        if beside:
+            child.large.add(name)
         child.out.append(whole)
 
     def _function(self, child: Child, function: Any) -> int:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import pickle
 import sys
-from collections.abc import Iterable
 from typing import Any
 
 _BY_VALUE: dict[str, bytes] = {"__main__": b"__main__"}
 _IMPORTABLE: dict[str, bool] = {}
+_FRAME = 1 << 16
+"""Byte strings of this length are written by themselves, outside a frame."""
 
 
 def importable(name: str) -> bool:
@@ -66,27 +67,51 @@ def dump_function(function: Any) -> bytes:
     return bytes(cloudpickle.dumps(function, protocol=5))
 
 
-def dump(value: Any, buffers: list[Any] | None = None) -> bytes:
-    """A value as bytes; large buffers go to `buffers` if it is given.
+class _Pieces(list[Any]):
+    """What a pickler writes: large byte strings as they are, not copied."""
+
+    def write(self, piece: Any) -> None:
+        """Take one more piece; what is only a view may change once this returns."""
+        self.append(bytes(piece) if type(piece) is memoryview else piece)
+
+
+def pieces(value: Any, buffers: list[Any] | None = None) -> list[Any]:
+    """A value as bytes, in pieces; large buffers go to `buffers` if it is given.
 
     Raises:
         Exception: Whatever pickling raises.
     """
     callback = None if buffers is None else buffers.append
+    found = _Pieces()
     try:
-        data = pickle.dumps(value, 5, buffer_callback=callback)
+        pickle.Pickler(found, 5, buffer_callback=callback).dump(value)
     except Exception:
         if buffers:
             buffers.clear()
     else:
-        if not _mentions(data, list(_BY_VALUE.values())):
-            return data
+        if not _mentions(found):
+            return found
         if buffers:
             buffers.clear()
     import cloudpickle
 
-    return cloudpickle.dumps(value, protocol=5, buffer_callback=callback)  # type: ignore[no-any-return]
+    return [cloudpickle.dumps(value, protocol=5, buffer_callback=callback)]
 
 
-def _mentions(data: bytes, names: Iterable[bytes]) -> bool:
-    return any(name in data for name in names)
+def dump(value: Any) -> bytes:
+    """A value as bytes.
+
+    Raises:
+        Exception: Whatever pickling raises.
+    """
+    return b"".join(pieces(value))
+
+
+def _mentions(found: list[Any]) -> bool:
+    """Whether a module that a worker cannot import is named; what is long and no frame of the pickle is plain data."""
+    return any(
+        name in piece
+        for piece in found
+        if len(piece) < _FRAME or piece[:1] == b"\x95" or piece[:2] == b"\x80\x05"
+        for name in _BY_VALUE.values()
+    )

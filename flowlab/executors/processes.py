@@ -17,7 +17,7 @@ from flowlab.errors import WorkerLost
 from flowlab.executors.child import Child, give_back
 from flowlab.executors.failures import UnportableError, unpack_error
 from flowlab.executors.feeding import Feeding
-from flowlab.executors.packing import unpack
+from flowlab.executors.packing import beside, drop, unpack
 from flowlab.executors.ring import ENTRY
 from flowlab.executors.task import ERROR, OK, STOPPED, YIELD, Outcome, transfer
 from flowlab.executors.wire import (
@@ -139,6 +139,8 @@ class Processes(Feeding):
             if task is None:
                 continue
             cost = sent.pop(number)
+            if child.large:
+                child.large.discard(number)
             extra: Any = (loading, dumping, now - ended, size, cost, "estimated")
             if flags:
                 self._good(child, (task, number, flags), body, (started, ended, spent), extra)
@@ -177,12 +179,14 @@ class Processes(Feeding):
 
     def _result(self, child: Child, payload: bytes) -> None:
         number, flags, started, ended, spent, loading, dumping = RESULT_HEAD.unpack_from(payload)
+        body = payload[RESULT_HEAD.size :]
         task = child.tasks.pop(number, None)
         if task is None:
+            drop(body, flags, child.ring.blocks)
             return
-        cost = child.sent.pop(number)
-        extra = (loading, dumping, child.seen_ns - ended, len(payload), cost, "measured")
-        self._good(child, (task, number, flags), payload[RESULT_HEAD.size :], (started, ended, spent), extra)
+        size = len(payload) + beside(body, flags)
+        extra = (loading, dumping, child.seen_ns - ended, size, child.answered(number), "measured")
+        self._good(child, (task, number, flags), body, (started, ended, spent), extra)
 
     def _good(
         self, child: Child, call: tuple[Any, int, int], body: bytes, times: tuple[int, int, int], extra: Any
@@ -190,7 +194,7 @@ class Processes(Feeding):
         """A call ended well: unpack what it returned."""
         task, _, flags = call
         try:
-            value = unpack(body, flags)
+            value = unpack(body, flags, child.ring.blocks)
             if flags & CUSTOM:
                 value, told = value
                 extra = {**transfer(extra), **told}
@@ -215,13 +219,14 @@ class Processes(Feeding):
         body = payload[RESULT_HEAD.size :]
         if kind == YIELD_FRAME:
             task = child.tasks.get(number)
+            value = unpack(body, flags, child.ring.blocks)
             if task is not None:
-                self.outcomes.append((task, YIELD, unpack(body, flags), None, None, None, None, None, None))
+                self.outcomes.append((task, YIELD, value, None, None, None, None, None, None))
             return
         task = child.tasks.pop(number, None)
         if task is None:
             return
-        packing, size, _, sent_ns = child.sent.pop(number)
+        packing, size, _, sent_ns = child.answered(number)
         error, told = unpack_error(body)
         extra: dict[str, Any] = {
             "sent_ns": sent_ns, "packing_ns": packing, "deserialise_ns": loading, "serialise_ns": packing,
@@ -261,7 +266,7 @@ class Processes(Feeding):
             number = int.from_bytes(payload[at : at + 4], "little")
             task = child.tasks.pop(number, None)
             if task is not None:
-                child.sent.pop(number)
+                child.answered(number)
                 task.started_ns = None
                 self.tasks.append(task)
 

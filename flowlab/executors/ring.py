@@ -12,22 +12,28 @@ import os
 import struct
 import tempfile
 
+from flowlab.executors import blocks
+
 SIZE = 1 << 16
 LONGEST = 1 << 11
 """Longer results are written to the socket."""
 ENTRY = struct.Struct("<IIIqqqqq")
 """Length of the whole, number, flags, started, ended, CPU, deserialising, serialising; then the packed value."""
-_MARKS = 16
+_MARKS = 32
+"""Two marks of eight bytes for the ring, then a byte for each block."""
 
 
 def shared_file() -> int:
-    """A descriptor of a file without a name, as large as a ring; a worker inherits it."""
+    """A descriptor of a nameless file with room for a ring and, where possible, blocks; a worker inherits it."""
     if hasattr(os, "memfd_create"):
         fd = os.memfd_create("flowlab")
     else:
         with tempfile.TemporaryFile() as file:
             fd = os.dup(file.fileno())
-    os.ftruncate(fd, SIZE + _MARKS)
+    try:
+        os.ftruncate(fd, blocks.length() or SIZE + _MARKS)
+    except OSError:  # this user's files may not be that long
+        os.ftruncate(fd, SIZE + _MARKS)
     return fd
 
 
@@ -36,12 +42,19 @@ class Ring:
 
     Args:
         fd: What `shared_file` made; it is closed here.
+        mine: The blocks that this side fills.
+
+    Attributes:
+        blocks: The memory for large values; None if there is none here.
     """
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, mine: range = blocks.INWARD) -> None:
         self.memory = mmap.mmap(fd, SIZE + _MARKS)
+        self.blocks: blocks.Blocks | None = None
+        if os.fstat(fd).st_size == blocks.length():
+            self.blocks = blocks.Blocks(fd, memoryview(self.memory)[SIZE + 16 :], mine)
         os.close(fd)
-        self.marks = memoryview(self.memory)[SIZE:].cast("Q")
+        self.marks = memoryview(self.memory)[SIZE : SIZE + 16].cast("Q")
         self.mine = 0
 
     def put(self, entry: bytes) -> bool:
@@ -71,5 +84,7 @@ class Ring:
 
     def close(self) -> None:
         """Let go of the memory."""
+        if self.blocks is not None:
+            self.blocks.close()
         self.marks.release()
         self.memory.close()

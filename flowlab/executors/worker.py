@@ -18,7 +18,8 @@ from collections import deque
 from contextlib import suppress
 from typing import Any
 
-from flowlab.executors.packing import pack, unpack
+from flowlab.executors.blocks import OUTWARD
+from flowlab.executors.packing import drop, pack, unpack
 from flowlab.executors.ring import ENTRY, LONGEST, Ring
 from flowlab.executors.wire import (
     CALL,
@@ -170,7 +171,10 @@ class Worker:
         numbers = []
         with suppress(IndexError):
             while True:
-                numbers.append(self.calls.pop()[:4])
+                payload = self.calls.pop()
+                _, _, flags = CALL_HEAD.unpack_from(payload)
+                drop(payload[CALL_HEAD.size :], flags, self.ring.blocks)
+                numbers.append(payload[:4])
         self.send(frame(REVOKED, b"".join(numbers)))
 
     def setup(self, settings: dict[str, Any]) -> None:
@@ -217,7 +221,7 @@ class Worker:
         if current.custom is not None or current.inner_ns:
             current.take(None)
         try:
-            arguments: Any = unpack(payload[CALL_HEAD.size :], flags)
+            arguments: Any = unpack(payload[CALL_HEAD.size :], flags, self.ring.blocks, True)
             target = self.functions[function]
             if type(target) is bytes:
                 target = self.function(function)
@@ -232,6 +236,7 @@ class Worker:
                 value = target(*arguments[:split], **dict(zip(names, arguments[split:], strict=True)))
             else:
                 value = target(*arguments)
+            arguments = None
             if flags & STREAM:
                 self._stream(number, value)
                 value = None
@@ -242,6 +247,9 @@ class Worker:
         else:
             ended, read = clock(), cpu()
             loading = started - arrived - (self.measured(ended) if flags & FULL else 0)
+            blocks = self.ring.blocks
+            if blocks is not None and blocks.held:
+                blocks.sweep()
             self._result(number, value, started, ended, read - used, loading)
             if self.used is not None:
                 self.used = read
@@ -304,13 +312,13 @@ class Worker:
         self.said = True
         for element in elements:
             self.room.acquire()
-            data, flags = pack(element)
+            data, flags, _ = pack(element, self.ring.blocks)
             self.send(frame(YIELD, RESULT_HEAD.pack(number, flags, 0, 0, 0, 0, 0) + data))
 
     def _result(self, number: int, value: Any, started: int, ended: int, spent: int, loading: int) -> None:
         told = self.told(spent)
         try:
-            data, flags = pack((value, told) if told else value)
+            data, flags, _ = pack((value, told) if told else value, self.ring.blocks)
         except BaseException as error:
             from flowlab.executors.failures import UnportableError
 
@@ -363,7 +371,9 @@ def main(fd: int, lifeline: int, ring: int) -> None:
     """Serve calls over a socket until the caller hangs up or ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.modules["flowlab"].__getattr__ = _front  # type: ignore[method-assign]
-    worker = Worker(fd, Ring(ring))
+    worker = Worker(fd, Ring(ring, OUTWARD))
+    if worker.ring.blocks is not None and hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_parent=worker.ring.blocks.retire, after_in_child=worker.ring.blocks.retire)
     threading.Thread(target=_watch, args=(lifeline, worker), daemon=True).start()
     sys.stdout = Forward(OUT, worker)
     sys.stderr = Forward(ERR, worker)
