@@ -12,10 +12,11 @@ from typing import Any
 from flowlab.errors import FlowError
 from flowlab.graph.definition import MISSING
 from flowlab.run.drivers.interrupt import Interrupts
+from flowlab.run.layout.wiring import default_list
 from flowlab.run.outcome.context import Context, run_name
 from flowlab.run.outcome.headway import showing
 from flowlab.run.outcome.result import Run
-from flowlab.run.session import Settings, finish, given_values, prepare
+from flowlab.run.session import Settings, default_lists, finish, given_values, prepare
 
 
 class Started:
@@ -35,6 +36,7 @@ class Started:
             and (definition.many or (definition.default is MISSING and _needed(graph, name))))
         ]  # fmt: skip
         self._open = [name for name in self._late if name not in given and not graph.many(name)]
+        self._defaults = {name: default for name, default in default_lists(graph, given).items() if name in self._late}
         for name in self._late:
             if graph.many(name):
                 given.setdefault(name, [])
@@ -128,6 +130,10 @@ class Started:
         assert context is not None
         if context.waits:
             context.waits = False
+            for name, default in self._defaults.items():
+                if not self._places[name]:  # nothing was added, so its default serves
+                    for place, value in enumerate(default_list(default)):
+                        context.state.give(context.layout.slot_of[name], value, place)
             context.state.hold(context.late, -1)
             self._driver.pump(context)
 

@@ -200,6 +200,7 @@ def test_the_ancestors_output_helpers_are_ordinary_functions():
 def test_a_finished_run_adds_its_records_to_the_active_recorder():
     class Keeper:
         keeps_nested = False
+        level = "time"
         spool = None
 
         def __init__(self):

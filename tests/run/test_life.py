@@ -352,6 +352,20 @@ def test_a_late_value_of_a_single_definition():
     assert run["c"] == 3
 
 
+@every
+def test_a_lists_default_serves_if_nothing_was_added(executor):
+    flow = DataFlow(*LATE.operations, definitions=[Definition("url", many=True, default=["home", "next"])])
+    with flow.start(executor=executor) as run:
+        pass
+    assert run["report"] == ["HOME", "NEXT"] and run.values["url"] == ["home", "next"]
+    with flow.start(executor=executor) as run:
+        run.add("url", "a")
+    assert run["report"] == ["A"]
+    with flow.start({"url": []}, executor=executor) as run:
+        pass
+    assert run["report"] == []
+
+
 def test_what_was_never_added_is_missing():
     flow = DataFlow(operation(outputs="c")(lambda a, b: a + b))
     with pytest.raises(RunError, match="never given"), flow.start({"a": 1}, outputs=["c"]):

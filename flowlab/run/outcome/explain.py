@@ -1,8 +1,7 @@
-"""Why something did or did not happen, as sentences; and what a value was made of."""
+"""Why something did or did not happen, as sentences."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flowlab.graph.definition import MISSING
@@ -12,66 +11,6 @@ from flowlab.run.state.losses import Lost
 if TYPE_CHECKING:
     from flowlab.run.outcome.context import Context
     from flowlab.run.outcome.result import Run
-
-
-@dataclass(frozen=True, slots=True)
-class Lineage:
-    """What a definition's value was made of: the operation that made it, and the lineage of what that took.
-
-    Attributes:
-        operations: The makers; none if the value was given or a default.
-    """
-
-    definition: str
-    operations: tuple[str, ...]
-    sources: tuple[Lineage, ...] = ()
-    note: str = ""
-
-    def __str__(self) -> str:
-        return "\n".join(self._lines(0, set()))
-
-    def _lines(self, depth: int, seen: set[str]) -> list[str]:
-        maker = f" <- {', '.join(self.operations)}" if self.operations else f" ({self.note or 'given'})"
-        line = "  " * depth + self.definition + maker
-        if self.definition in seen and self.sources:
-            return [line + " (see above)"]
-        seen.add(self.definition)
-        return [line, *(text for source in self.sources for text in source._lines(depth + 1, seen))]
-
-
-def lineage(context: Context, name: str) -> Lineage:
-    """The lineage of a definition in a context.
-
-    Raises:
-        FlowError: The flow knows no such definition.
-    """
-    layout = context.layout
-    layout.graph.known(name, "lineage is asked of")
-    made: dict[str, Lineage] = {}
-    todo = [(name, False)]
-    open_names: set[str] = set()
-    ran = set(context.log.calls())
-    while todo:
-        current, ready = todo.pop()
-        if current in made:
-            continue
-        makers = tuple(maker for maker in outcome.makers(context.state, current) if maker in ran)
-        inputs = list(
-            dict.fromkeys(
-                taken for maker in makers for taken in layout.graph.operations[maker].takes if taken in layout.slot_of
-            )
-        )
-        if ready or not makers:
-            sources = tuple(made.get(i) or Lineage(i, (), note="on a cycle") for i in inputs)
-            note = (
-                "" if makers or current in layout.plan.given else "default" if current in layout.slot_of else "not made"
-            )
-            made[current] = Lineage(current, makers, sources, note)
-            continue
-        open_names.add(current)
-        todo.append((current, True))
-        todo.extend((i, False) for i in reversed(inputs) if i not in made and i not in open_names)
-    return made[name]
 
 
 def explain(run: Run, context: Context, name: str) -> str:

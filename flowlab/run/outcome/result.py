@@ -134,11 +134,20 @@ class Run:
 
         return explain(self, self._context, name)
 
-    def lineage(self, name: str) -> Any:
-        """Where a definition's value came from: the operations and definitions it was made of."""
-        from flowlab.run.outcome.explain import lineage
+    def lineage(self, name: str, place: int | None = None) -> Any:
+        """Where a definition's value came from: the operations and definitions it was made of.
 
-        return lineage(self._context, name)
+        Args:
+            name: The definition.
+            place: For one element of a list, its place in `run[name]`; each line then says which elements it was made
+                of, `link[2]`. None for the definition as a whole.
+
+        Raises:
+            FlowError: The flow knows no such name, or its list no such place.
+        """
+        from flowlab.run.outcome.lineage import lineage
+
+        return lineage(self._context, name, place)
 
     def _repr_html_(self) -> str:
         from flowlab.run.outcome.picture import run_html
