@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -30,6 +30,8 @@ from flowlab.metrics.memory import HighWater
 VARIABLE = "_measured"
 """Where the recorder is kept, unless `-o` names another variable."""
 HEADS = ("operation", "calls", "wall", "CPU", "waiting for a core", "blocked", "peak memory")
+TIMES = ((1e9, "s"), (1e6, "ms"), (1e3, "us"), (1.0, "ns"))
+SIZES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B"))
 LONGEST = 40
 """An expression is named by at most so many of its letters."""
 VALUED = ("--level", "--repeat", "-o")
@@ -66,10 +68,13 @@ class Measurement:
         self.caption = f"{each}records in {variable}.records, as a frame {variable}.table()"
 
     def __repr__(self) -> str:
-        return f"{columns([HEADS, *self.rows])}\n{self.caption}"
+        rows = [tuple(cell.replace("\n", " ") for cell in row) for row in self.rows]
+        return f"{columns([HEADS, *rows])}\n{self.caption}"
 
     def _repr_html_(self) -> str:
-        return table(HEADS, [tuple(map(escape, row)) for row in self.rows], self.caption)
+        return table(
+            HEADS, [tuple(escape(cell).replace("\n", "<br>") for cell in row) for row in self.rows], self.caption
+        )
 
 
 @magics_class
@@ -304,30 +309,27 @@ def _rows(records: Iterable[Record]) -> Iterator[tuple[str, ...]]:
         failed = sum(call.status != "ok" for call in calls)
         count = f"{len(calls):,}, {failed:,} failed" if failed else f"{len(calls):,}"
         yield (
-            name, count, _said([call.wall_ns for call in calls], _time), _said([call.cpu_ns for call in calls], _time),
-            _said([call.runqueue_ns for call in calls], _time), _said([call.blocked_ns for call in calls], _time),
-            _said([call.mem_peak_bytes for call in calls], _bytes),
+            name, count, _said([call.wall_ns for call in calls], TIMES), _said([call.cpu_ns for call in calls], TIMES),
+            _said([call.runqueue_ns for call in calls], TIMES), _said([call.blocked_ns for call in calls], TIMES),
+            _memory(calls),
         )  # fmt: skip
 
 
-def _said(values: Iterable[int | None], say: Callable[[float], str]) -> str:
+def _said(values: Iterable[int | None], units: Sequence[tuple[float, str]]) -> str:
+    """The median, and below it the least and the most if there are several; what was not measured says so.
+
+    >>> _said([1_500, 20_000_000, 40_000_000], TIMES), _said([None], TIMES)
+    ('20 ms\\n(0.0015 to 40)', '–')
+    """
     known = [value for value in values if value is not None]
     if not known:
         return UNKNOWN
-    if len(known) == 1:
-        return say(known[0])
-    return f"{say(median(known))} ({say(min(known))} to {say(max(known))})"
+    most = max(abs(value) for value in known)
+    size, unit = next((pair for pair in units if most >= pair[0]), units[-1])
+    middle, least, highest = (f"{value / size:.3g}" for value in (median(known), min(known), max(known)))
+    return f"{middle} {unit}" if len(known) == 1 else f"{middle} {unit}\n({least} to {highest})"
 
 
-def _time(value_ns: float) -> str:
-    for size, unit in ((1e9, "s"), (1e6, "ms"), (1e3, "us")):
-        if abs(value_ns) >= size:
-            return f"{value_ns / size:.3g} {unit}"
-    return f"{value_ns:.0f} ns"
-
-
-def _bytes(value: float) -> str:
-    for size, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if abs(value) >= size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value:.0f} B"
+def _memory(calls: Sequence[Record]) -> str:
+    said = _said([call.mem_peak_bytes for call in calls], SIZES)
+    return f"about {said}" if any(call.mem_quality == "estimated" for call in calls) else said

@@ -5,7 +5,6 @@ import time
 
 import psutil
 import pytest
-from jupyter_client.manager import KernelManager
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a kernel is interrupted by a signal")
 
@@ -59,25 +58,8 @@ for thread in threading.enumerate():
 """
 
 
-@pytest.fixture(scope="module")
-def kernel():
-    manager = KernelManager(kernel_name="python3")
-    manager.start_kernel()
-    client = manager.blocking_client()
-    client.start_channels()
-    client.wait_for_ready(timeout=60)
-    yield manager, client
-    client.stop_channels()
-    manager.shutdown_kernel(now=True)
-
-
-def execute(client, code):
-    reply = client.execute_interactive(code, timeout=120, store_history=False, output_hook=lambda _: None)
-    assert reply["content"]["status"] == "ok", reply["content"]
-
-
 def test_functions_of_cells_run_under_every_executor(kernel):
-    execute(kernel[1], CELLS)
+    kernel.run(CELLS)
 
 
 @pytest.mark.parametrize(
@@ -106,5 +88,5 @@ def test_an_interrupted_run_tidies_up_and_leaves_nothing(kernel, tmp_path, body,
         reply = client.get_shell_msg(timeout=30)
     assert reply["content"]["ename"] == "KeyboardInterrupt"
     assert psutil.wait_procs(workers, timeout=20)[1] == []
-    execute(client, LEFT)
+    kernel.run(LEFT)
     assert (tmp_path / "tidied").exists()

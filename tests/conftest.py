@@ -1,4 +1,4 @@
-"""A terminal to run the command in: what a person sees there, and Ctrl-C as a terminal sends it."""
+"""What tests of several rooms share: a store of their own, a terminal as a person sees it, a notebook's kernel."""
 
 from __future__ import annotations
 
@@ -8,29 +8,44 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import psutil
 import pytest
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_store() -> Iterator[str]:
+    """A folder for the store, which the processes that tests start inherit."""
+    with tempfile.TemporaryDirectory(prefix="flowlab-tests-") as folder:
+        before = os.environ.get("FLOWLAB_HOME")
+        os.environ["FLOWLAB_HOME"] = folder
+        yield folder
+        if before is None:
+            del os.environ["FLOWLAB_HOME"]
+        else:
+            os.environ["FLOWLAB_HOME"] = before
+
+
 class Terminal:
-    """The command `flowlab` in a pseudo-terminal and a session of its own."""
+    """Python with these arguments in a pseudo-terminal and a session of its own."""
 
     def __init__(self, arguments: tuple[str, ...], folder: Path, columns: int) -> None:
         import pty
         import termios
 
         self.mark = uuid.uuid4().hex  # inherited by whatever is started, so that nothing can hide
-        self.shown = ""
+        self.shown, self.raw = "", b""
         self.screen, inside = pty.openpty()
         termios.tcsetwinsize(inside, (50, columns))
         environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "flowlab.cli", *arguments], cwd=folder, start_new_session=True,
+            [sys.executable, *arguments], cwd=folder, start_new_session=True,
             stdin=inside, stdout=inside, stderr=inside, env={**environment, "TERM": "xterm", "FLOWLAB_TEST": self.mark},
         )  # fmt: skip
         os.close(inside)
@@ -48,6 +63,7 @@ class Terminal:
             if not more:
                 assert text is None, f"ended before {text!r}: {self.shown}"
                 break
+            self.raw += more
             self.shown += re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", more.decode(errors="replace"))
         return self.shown
 
@@ -87,15 +103,44 @@ class Terminal:
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
-    """Open a terminal with a command in it, called with its arguments and the number of columns."""
+    """Open a terminal with the command `flowlab` in it, called with its arguments, or with another program's."""
     if sys.platform == "win32":
         pytest.skip("there are no pseudo-terminals here")
     opened: list[Terminal] = []
 
-    def open_(*arguments: str, columns: int = 120) -> Terminal:
-        opened.append(Terminal(arguments, tmp_path, columns))
+    def open_(*arguments: str, columns: int = 120, program: tuple[str, ...] = ("-m", "flowlab.cli")) -> Terminal:
+        opened.append(Terminal((*program, *arguments), tmp_path, columns))
         return opened[-1]
 
     yield open_
     for each in opened:
         each.close()
+
+
+class Kernel(NamedTuple):
+    """A notebook's kernel."""
+
+    manager: Any
+    client: Any
+
+    def run(self, code: str, status: str = "ok") -> list[dict[str, Any]]:
+        """Run a cell, hold how it ends, and return the messages it sent."""
+        sent: list[dict[str, Any]] = []
+        reply = self.client.execute_interactive(code, timeout=120, store_history=True, output_hook=sent.append)
+        assert reply["content"]["status"] == status, reply["content"]
+        return sent
+
+
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[Kernel]:
+    """A kernel for the tests of a module."""
+    from jupyter_client.manager import KernelManager
+
+    manager = KernelManager(kernel_name="python3")
+    manager.start_kernel()
+    client = manager.blocking_client()
+    client.start_channels()
+    client.wait_for_ready(timeout=60)
+    yield Kernel(manager, client)
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
