@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from flowlab.adventure.branches import recorded, roads
+from flowlab.adventure.branches import recorded, roads, surveys
 from flowlab.adventure.branches.goals import code_lines
 from flowlab.adventure.journals import Journal
 from flowlab.adventure.outcomes import Outcome
@@ -32,16 +32,16 @@ def comparison():
 
 
 def test_a_gain_is_median_against_median_and_the_noise_the_worst_spread(comparison):
-    assert roads.gain(comparison, "threads") == pytest.approx(4.0 / 2.1)
-    assert roads.noise(comparison) == pytest.approx(4.4 / 3.8)
-    assert roads.factor(comparison, "threads", "peak_bytes") == pytest.approx(60 / 50)
+    assert surveys.gain(comparison, "threads") == pytest.approx(4.0 / 2.1)
+    assert surveys.noise(comparison) == pytest.approx(4.4 / 3.8)
+    assert surveys.factor(comparison, "threads", "peak_bytes") == pytest.approx(60 / 50)
 
 
 def test_time_spent_queueing_for_a_core_is_noise_too(comparison):
     record = SimpleNamespace(operation="parse", wall_ns=3_000, cpu_ns=1_000)
     waiting = SimpleNamespace(operation="download", wall_ns=9_000, cpu_ns=1)
     serial = StrategyRun("serial", 0, 0, wall_s=4.0, records=(record, waiting))
-    assert roads.noise(Comparison("test", ("serial",), (serial,), MACHINE)) == pytest.approx(3.0)
+    assert surveys.noise(Comparison("test", ("serial",), (serial,), MACHINE)) == pytest.approx(3.0)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_every_claim_is_about_a_road_there_is():
     for road, claims in roads.CLAIMS.items():
         for _, strategy, figure, at_least in claims:
             assert strategy in recorded.recorded(roads.NOTEBOOK)["branches"][road]
-            assert figure in roads.KEPT
+            assert figure in surveys.KEPT
             assert at_least > 1
 
 

@@ -8,18 +8,14 @@ or the road is an error.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from hashlib import sha256
 from typing import Any
 
 from flowlab.adventure.branches.recorded import known, where
+from flowlab.adventure.branches.surveys import Ways, surveyed
 from flowlab.adventure.journals import Journal
 from flowlab.adventure.outcomes import Outcome, Progress
-from flowlab.comparison import Comparison, compare
+from flowlab.comparison import Comparison
 from flowlab.errors import require
-
-Ways = Mapping[str, tuple[str, Mapping[str, Any]]]
-"""What a road compares: name to the strategy of the job and the settings that make it do less."""
 
 DO_LESS: Mapping[str, Any] = {"parser": "stdlib", "compute": "sorted"}
 
@@ -62,59 +58,8 @@ def algorithm(settings: Mapping[str, Any], progress: Progress, *, site: Any) -> 
 
 def _road(option: str, settings: Mapping[str, Any], progress: Progress, site: Any, ways: Ways) -> Outcome:
     """Compare the ways of one road with the serial survey, and with doing less and waiting at once."""
-    from flowlab.workloads import loneliest
-
-    count = settings["n_countries"]
-    plain = loneliest.job(site, n_countries=count)
-    strategies = {"serial": plain.strategies["serial"]}
-    for name, (strategy, less) in ways.items():
-        strategies[name] = loneliest.job(site, n_countries=count, **less).strategies[strategy]
-    strategies["do less"] = loneliest.job(site, n_countries=count, **DO_LESS).strategies["asyncio"]
-    comparison = compare(replace(plain, strategies=strategies), repeats=settings["repeats"], progress=progress)
-    if not comparison.agree:
-        raise AssertionError("; ".join(comparison.disagreements))
-    digest = sha256(comparison.value.to_json().encode()).hexdigest()[:12]
-    line = (
-        f"road {option!r}: {', '.join(strategies)}; {count} countries, {plain.requests} requests a run; "
-        f"all reports equal, digest {digest}."
-    )
-    return Outcome("road", option, line, comparison.sentence, comparison, summary(comparison))
-
-
-KEPT = ("n", "wall_s", "wall_low_s", "wall_high_s", "speedup", "cpu_s", "peak_bytes", "energy_j")
-
-
-def summary(comparison: Comparison) -> dict[str, dict[str, Any]]:
-    """Return what the journal keeps of a comparison: one row of figures a strategy."""
-    return {str(row["strategy"]): {name: row[name] for name in KEPT} for row in comparison.strategy_rows()}
-
-
-def noise(comparison: Comparison) -> float:
-    """Return by what factor this machine's own unrest can move a time.
-
-    It is the larger of two: how much longer the slowest of equal runs took than the fastest, at the worst of all
-    strategies; and how much longer the serial survey's computing took than the CPU time it got.
-    """
-    spreads = [comparison.spread(strategy, "wall_s") for strategy in comparison.strategies]
-    computing = [r for run in comparison.runs_of("serial") for r in run.records if r.operation in ("parse", "compute")]
-    wall_ns = sum(record.wall_ns or 0 for record in computing)
-    cpu_ns = sum(record.cpu_ns or 0 for record in computing)
-    queueing = wall_ns / cpu_ns if cpu_ns else 1.0
-    return max([queueing, *(spread.high / spread.low for spread in spreads if spread)])
-
-
-def factor(comparison: Comparison, strategy: str, figure: str) -> float:
-    """Return a strategy's gain over serial, or, of any figure but wall time, how many times serial's it takes."""
-    if figure == "wall_s":
-        return gain(comparison, strategy)
-    serial, this = comparison.spread("serial", figure), comparison.spread(strategy, figure)
-    return this.median / serial.median if serial and this else float("nan")
-
-
-def gain(comparison: Comparison, strategy: str) -> float:
-    """Return how many times as fast as serial a strategy is, median against median."""
-    serial, this = comparison.spread("serial", "wall_s"), comparison.spread(strategy, "wall_s")
-    return serial.median / this.median if serial and this else float("nan")
+    ways = {"serial": ("serial", {}), **ways, "do less": ("asyncio", DO_LESS)}
+    return surveyed("road", option, ways, settings, progress, site)
 
 
 def pick(comparison: Comparison, goal: str) -> str:
