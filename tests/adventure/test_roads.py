@@ -62,7 +62,7 @@ def test_every_claim_is_about_a_road_there_is():
 
 
 def test_an_empty_journal_shows_recorded_data_and_says_so(comparison, tmp_path):
-    outcome = Outcome("road", "download", "line", value=comparison, facts=roads.summary(comparison))
+    outcome = Outcome("road", "download", "line", value=comparison, facts=surveys.summary(comparison))
     table = roads.all_roads(outcome, Journal(tmp_path / "journal.jsonl"))
     sources = table.groupby("road")["where from"].unique()
     assert list(sources["download"]) == ["measured just now"]
@@ -78,10 +78,10 @@ def test_a_road_taken_before_comes_from_the_journal_with_its_date(comparison, tm
         "result",
         "road",
         "parse",
-        summary=roads.summary(comparison),
+        summary=surveys.summary(comparison),
         parameters={"scale": "demo"},
     )
-    outcome = Outcome("road", "download", "line", value=comparison, facts=roads.summary(comparison))
+    outcome = Outcome("road", "download", "line", value=comparison, facts=surveys.summary(comparison))
     table = roads.all_roads(outcome, journal)
     [source] = table[table.road == "parse"]["where from"].unique()
     assert source.startswith("your journal, 20")
