@@ -141,31 +141,36 @@ def _check_cycles(made: Graph) -> None:
 
 
 def _check_types(made: Graph) -> None:
-    takes: dict[str, list[tuple[str, Any]]] = {}
-    makes: dict[str, list[tuple[str, Any]]] = {}
+    takes: dict[str, list[tuple[str | None, Any]]] = {}
+    makes: dict[str, list[tuple[str | None, Any]]] = {}
+    known: hints.Known = {}
     for title, operation in made.operations.items():
         for position, name in enumerate(operation.takes):
-            if (hint := hints.taken(operation, position)) is not Any:
-                takes.setdefault(name, []).append((f"operation {title!r}", hint))
+            if (hint := hints.taken(operation, position, known)) is not Any:
+                takes.setdefault(name, []).append((title, hint))
         for position, name in enumerate(operation.makes):
-            if (hint := hints.made(operation, position)) is not Any:
-                makes.setdefault(name, []).append((f"operation {title!r}", hint))
+            if (hint := hints.made(operation, position, known)) is not Any:
+                makes.setdefault(name, []).append((title, hint))
     for definition in made.definitions.values():
         wanted, sources = takes.get(definition.name, []), makes.get(definition.name, [])
         if definition.type is not None:
-            wanted.append(("its definition", definition.type))
+            wanted.append((None, definition.type))
             if definition.unique is False or made.makers.get(definition.name):
-                sources.append(("its definition", definition.type))
+                sources.append((None, definition.type))
         for source, given in sources:
             for target, want in wanted:
                 if source != target and not _fits_combined(definition, source, given, want):
                     raise FlowError(
-                        f"{definition.name!r} does not fit: {source} makes {hints.title(given)}, {target} wants "
-                        f"{hints.title(want)}"
+                        f"{definition.name!r} does not fit: {_who(source)} makes {hints.title(given)}, "
+                        f"{_who(target)} wants {hints.title(want)}"
                     )
 
 
-def _fits_combined(definition: Definition, source: str, given: Any, want: Any) -> bool:
-    if definition.combine is not None and source != "its definition":
+def _who(operation: str | None) -> str:
+    return "its definition" if operation is None else f"operation {operation!r}"
+
+
+def _fits_combined(definition: Definition, source: str | None, given: Any, want: Any) -> bool:
+    if definition.combine is not None and source is not None:
         return True
     return hints.fits(given, want)

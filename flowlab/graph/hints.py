@@ -21,24 +21,32 @@ _ITERABLES = (
 _PROMOTED = {(int, float), (int, complex), (float, complex), (bool, float), (bool, complex)}
 
 
-def annotation(operation: Operation, parameter: str) -> Any:
+Known = dict[tuple[str, int], Any]
+"""Annotations that are strings, by text and module: most functions of a flow are annotated with the same few."""
+
+
+def annotation(operation: Operation, parameter: str, known: Known) -> Any:
     """The annotation of a parameter ("return" for the result) as a type; Any where there is none to read."""
     function: Any = operation.function
     found = getattr(function, "__annotations__", None)
     if not found or parameter not in found:
         return Any
     hint = found[parameter]
-    if not isinstance(hint, str):
+    if type(hint) is not str:
         return type(None) if hint is None else hint
-    try:
-        return eval(hint, getattr(function, "__globals__", {}))
-    except Exception:
-        return Any
+    names = getattr(function, "__globals__", {})
+    key = (hint, id(names))
+    if key not in known:
+        try:
+            known[key] = eval(hint, names)
+        except Exception:
+            known[key] = Any
+    return known[key]
 
 
-def made(operation: Operation, position: int) -> Any:
+def made(operation: Operation, position: int, known: Known) -> Any:
     """The type of one Input of the output at this position."""
-    hint = annotation(operation, "return")
+    hint = annotation(operation, "return", known)
     if hint is Any or operation.keys is not None:
         return Any
     if operation.expand or operation.scope is not None:
@@ -50,10 +58,10 @@ def made(operation: Operation, position: int) -> Any:
     return hint
 
 
-def taken(operation: Operation, position: int) -> Any:
+def taken(operation: Operation, position: int, known: Known) -> Any:
     """The type of one Input that the parameter at this position takes."""
     parameter = operation.parameters[position]
-    hint = annotation(operation, parameter)
+    hint = annotation(operation, parameter, known)
     return _element(hint) if parameter in operation.collect else hint
 
 
@@ -69,6 +77,8 @@ def _element(hint: Any) -> Any:
 
 def fits(source: Any, target: Any) -> bool:
     """Whether a value of the source type may be given where the target type is wanted."""
+    if source is target:
+        return True
     if source is Any or target is Any or target is object or isinstance(source, str) or isinstance(target, str):
         return True
     if typing.get_origin(source) in _UNIONS:

@@ -21,7 +21,7 @@ _SPECIAL = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 _PLAIN = FunctionType
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Operation:
     """A function with named inputs and outputs, and how it wants to be run; calling it calls the function.
 
@@ -196,12 +196,34 @@ def _make(
         () if not collect else _collected(title, (collect,) if isinstance(collect, str) else collect, parameters, takes)
     )
     conditions = () if not when else (when,) if isinstance(when, str) else tuple(when)
-    made = Operation(
-        title, function, parameters, takes, defaults, named, makes, keys, several, kind, expand, gathered,
-        when=conditions, scope=scope, **settings,
-    )  # fmt: skip
-    if settings or kind != "function":
+    made = _new(title, function, parameters, takes, defaults, named, makes)
+    if keys is not None or several or expand or gathered or conditions or scope is not None or kind != "function":
+        settings.update(
+            keys=keys, several=several, expand=expand, collect=gathered, when=conditions, scope=scope, kind=kind
+        )
+    if settings:
+        for field, value in settings.items():
+            _put(made, field, value)
         _validate(made)
+    return made
+
+
+_put = object.__setattr__
+
+
+def _new(
+    name: str, function: Callable[..., Any], parameters: tuple[str, ...], takes: tuple[str, ...],
+    defaults: tuple[Any, ...], named: int, makes: tuple[str, ...],
+) -> Operation:  # fmt: skip
+    """A plain operation; what is as the class has it is left to the class, as setting 26 fields takes twice as long."""
+    made: Operation = object.__new__(Operation)
+    _put(made, "name", name)
+    _put(made, "function", function)
+    _put(made, "parameters", parameters)
+    _put(made, "takes", takes)
+    _put(made, "defaults", defaults)
+    _put(made, "named", named)
+    _put(made, "makes", makes)
     return made
 
 
