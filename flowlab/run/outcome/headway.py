@@ -132,11 +132,16 @@ class Cursor:
         self.failed = [0] * len(context.layout.nodes)
         self.gone = [0] * len(context.layout.nodes)
         self.read = [0, 0, 0, 0, 0]
-        self.told: tuple[int, float, float | None] | None = None
+        self.told: tuple[int, tuple[float, float | None]] | None = None
 
     def tell(self, done: float, total: float | None) -> None:
         """The call that runs on the caller's thread says how far it is."""
-        self.told = (sum(self.read), done, total)
+        self.told = self._place(), (done, total)
+
+    def _place(self) -> int:
+        """A number that changes whenever a call ends on the caller's thread."""
+        log = self.context.log
+        return len(log.quick) + len(log.rows) + len(log.names) + len(self.context.errors)
 
     def tallies(self, held: Counter[tuple[int, int]], over: bool = False) -> list[Tally]:
         """The counts of each node now.
@@ -145,7 +150,6 @@ class Cursor:
             held: How many calls of a context (by id) and node wait for others of their operation.
             over: The context has ended: nothing runs or waits.
         """
-        before = sum(self.read)
         self._advance()
         context, layout = self.context, self.context.layout
         found = [Tally(*values) for values in zip(self.begun, self.failed, self.gone, strict=True)]
@@ -156,17 +160,17 @@ class Cursor:
             if self.frame is None:
                 self._in_flight(found, held)
             elif self.frame.node is not None:
-                self._here(self.frame.node, found, before)
+                self._here(self.frame.node, found)
         return found
 
-    def _here(self, node: Node, found: list[Tally], before: int) -> None:
+    def _here(self, node: Node, found: list[Tally]) -> None:
         """What runs on the caller's thread, or ended there a moment ago."""
         tally = found[node.number]
         if not self.context.log.keep and self.context.handlers[node.number].special:
             tally.open = 1  # it was noted when it began
         tally.running = 1 if node.dormant else min(1, max(0, tally.known - tally.begun + tally.open))
-        if self.told is not None and self.told[0] == before == sum(self.read):
-            tally.told.append(self.told[1:])
+        if self.told is not None and self.told[0] == self._place():
+            tally.told.append(self.told[1])
 
     def _advance(self) -> None:
         """Read what was added to the log since the last time."""
