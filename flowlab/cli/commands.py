@@ -258,7 +258,6 @@ def _draw(comparison: Comparison, folder: Path) -> Iterator[Path]:
     """The figures a README shows, for light and for dark pages, each with its alt text in a file beside it."""
     from flowlab import plots
 
-    folder.mkdir(parents=True, exist_ok=True)
     for name, draw in (("tradeoff", plots.tradeoff), ("breakdown", plots.breakdown)):
         chart = draw(comparison)
         alt = folder / f"{comparison.name}-{name}-alt.txt"
@@ -293,14 +292,24 @@ def _names(text: str | None) -> list[str] | None:
 
 
 def _report_path(options: argparse.Namespace, name: str) -> Path:
-    """Where the report goes; made sure of before anything runs."""
+    """Where the report goes; it and the figures' folder are made sure of before anything runs."""
     path: Path = options.report or Path("reports") / f"{name}.html"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=path.parent):
-            pass
+        _make_writable(path.parent)
         if path.is_dir():
             raise IsADirectoryError(EISDIR, "it is a folder")
     except OSError as error:
         raise SettingError(f"cannot write the report to {path} ({error.strerror}): give --report FILE") from error
+    try:
+        if options.figures is not None:
+            _make_writable(options.figures)
+    except OSError as error:
+        folder = options.figures
+        raise SettingError(f"cannot write figures to {folder} ({error.strerror}): give --figures FOLDER") from error
     return path
+
+
+def _make_writable(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryFile(dir=folder):
+        pass

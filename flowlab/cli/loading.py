@@ -42,7 +42,7 @@ def _module(where: str) -> Any:
         if error.name is not None and where.split(".")[0] != error.name.split(".")[0]:
             raise SettingError(f"module {where!r} needs {error.name!r}, which is not installed here") from error
         raise SettingError(f"there is no module {where!r} here: call from its folder, or give file.py:names") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise SettingError(f"module {where!r} fails when it is imported: {type(error).__name__}: {error}") from error
 
 

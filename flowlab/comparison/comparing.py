@@ -21,7 +21,7 @@ from flowlab.comparison.runner import Bench, Outcome
 from flowlab.comparison.strategies import Results
 from flowlab.comparison.subjects import Subject, equal_values, subject
 from flowlab.comparison.verdict import computing_by_operation, sentence, verdict
-from flowlab.errors import ComparisonError, SettingError
+from flowlab.errors import ComparisonError, FlowlabError, SettingError
 from flowlab.live import Steps, shown
 from flowlab.machine import Machine
 from flowlab.metrics import active
@@ -187,12 +187,23 @@ class _Comparing:
             reference.append((run.strategy, outcome.value))
             return replace(outcome, run=replace(run, equal=True))
         first, expected = reference[0]
-        same = bool((self.subject.equal or equal_values)(expected, outcome.value))
+        same = self._equal(expected, outcome.value)
         if not same:
             told = self.subject.source.same if self.subject.source is not None else self.subject.equal
             hint = "" if told else " (if they only look different to ==, give equal=)"
             differing[f"{run.strategy} gave another result than {first}{hint}"] = None
         return replace(outcome, run=replace(run, equal=same), value=None)
+
+    def _equal(self, expected: Any, found: Any) -> bool:
+        try:
+            return bool((self.subject.equal or equal_values)(expected, found))
+        except FlowlabError:
+            raise
+        except Exception as error:
+            raise ComparisonError(
+                f"two results could not be compared ({type(error).__name__}): equal= is called with both, and answers "
+                "whether they are equal"
+            ) from error
 
     def _comparison(
         self, names: tuple[str, ...], outcomes: list[Outcome], reference: list[tuple[str, Any]],

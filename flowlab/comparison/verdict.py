@@ -38,6 +38,9 @@ def sentence(comparison: Comparison) -> str:
     parts = [_won(comparison, ended, "wall_s", "fastest", "s", 1.0)]
     parts.append(_won(comparison, ended, "peak_bytes", "smallest in memory", "MB", 1e6))
     parts.append(_won(comparison, ended, "energy_j", "most frugal by the estimate", "J", 1.0))
+    if "serial" not in ended and "inline" not in comparison.strategies:
+        why = "did not end with an equal result every time" if "serial" in comparison.strategies else "did not run"
+        parts.append(f"There is no verdict on what to run, because serial {why}.")
     if comparison.n_repeats < ENOUGH:
         parts.append(
             f"With n = {comparison.n_repeats} there is no spread to hold a difference against: repeat {ENOUGH} times."

@@ -41,6 +41,8 @@ def test_compare_prints_a_row_a_strategy_the_answer_and_the_path_of_the_report(t
         pytest.param(["compare", "loneliest", "--compute", "magic"], "pairs", 2, id="unknown algorithm"),
         pytest.param(["compare", "loneliest", "--parser", "magic"], "soup", 2, id="unknown parser"),
         pytest.param(["compare", "loneliest", "--report", "/dev/null/x.html"], "--report", 2, id="unwritable report"),
+        pytest.param(["demo", "--figures", "/dev/null/x"], "--figures", 2, id="unwritable folder of figures"),
+        pytest.param(["try", "leaves.py:f", "--items", "x"], "SystemExit: 4", 2, id="a module that leaves"),
         pytest.param(["demo", "--repeats", "2"], "3 or more", 2, id="too few repeats"),
         pytest.param(["try", "nothing:f", "--items", "x"], "no module 'nothing'", 2, id="no module"),
         pytest.param(["try", "json", "--items", "x"], "names no functions", 2, id="no function named"),
@@ -51,6 +53,7 @@ def test_compare_prints_a_row_a_strategy_the_answer_and_the_path_of_the_report(t
 def test_bad_input_is_one_sentence_and_a_status(
     arguments: list[str], message: str, status: int, tmp_path: Path
 ) -> None:
+    (tmp_path / "leaves.py").write_text("import sys\nsys.exit(4)\n")
     found = flowlab(*arguments, cwd=tmp_path)
     assert found.returncode == status, found.stderr
     assert message in found.stderr and "Traceback" not in found.stderr

@@ -96,6 +96,11 @@ def test_different_results_are_named_and_do_not_agree() -> None:
     )
 
 
+def test_an_equal_that_fails_is_said_to_have_failed() -> None:
+    with pytest.raises(ComparisonError, match=r"two results could not be compared \(TypeError\)"):
+        fl.compare({"a": pid, "b": pid}, repeats=1, equal=lambda one: True, say=quiet)  # type: ignore[arg-type,misc]
+
+
 def test_a_strategy_that_raises_is_reported_and_the_rest_compared() -> None:
     def broken() -> int:
         raise ZeroDivisionError("no")

@@ -106,7 +106,12 @@ def test_a_strategy_that_failed_once_cannot_win() -> None:
 
 
 def test_without_serial_there_is_no_verdict() -> None:
-    assert verdict(comparison({"threads": [1.0] * 3, "asyncio": [2.0] * 3}), WORKERS) is None
+    found = comparison({"threads": [1.0] * 3, "asyncio": [2.0] * 3})
+    assert verdict(found, WORKERS) is None
+    assert sentence(found).endswith("There is no verdict on what to run, because serial did not run.")
+    found = comparison({"serial": [3.0] * 3, "threads": [1.0] * 3, "asyncio": [2.0] * 3})
+    runs = tuple(replace(run, error="lost" if run.order == 1 else None) for run in found.runs)
+    assert "because serial did not end with an equal result every time." in sentence(replace(found, runs=runs))
 
 
 def test_one_run_is_not_a_result() -> None:
