@@ -41,7 +41,6 @@ class Call:
     away: list[int] | None = None
     followed: list[int] | None = None
     blind: list[bool] | None = None
-    tid: int | None = None
     about: Any = None
     node: Any = None
     fields: dict[str, Any] | None = None
@@ -52,6 +51,11 @@ class Call:
     def __init__(self, id: int, recorder: Any = None) -> None:
         self.id = id
         self.recorder = recorder
+
+    @property
+    def tid(self) -> int | None:
+        """The thread it began on, where that is known."""
+        return None
 
     def add_away(self, cpu_ns: int) -> None:
         """Add the CPU of a measured call that this one started on another thread or in another task."""
@@ -107,17 +111,33 @@ class Call:
 CALL: ContextVar[Call | None] = ContextVar("flowlab_call", default=None)
 
 
+class Here:
+    """What is known of one thread: its measured calls that are running now (outermost first), its id, and its kind.
+
+    `cpu_ns` and `queued_ns` are what its clocks said last, at `read_at`.
+    """
+
+    __slots__ = ("calls", "cpu_ns", "kind", "queued_ns", "read_at", "tid")
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self.tid = threading.get_native_id()
+        self.kind = "inline" if threading.get_ident() == threading.main_thread().ident else "threads"
+        self.cpu_ns = 0
+        self.queued_ns: int | None = None
+        self.read_at = -(1 << 60)
+
+
 class Thread(threading.local):
-    """What is known of a thread: its measured calls that are running now (outermost first), its id, and its kind."""
+    """The same by thread: `here` is this thread's, with its calls, id and kind at hand."""
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
         """Look again: a forked child's thread is another one."""
-        self.calls: list[Call] = []
-        self.tid = threading.get_native_id()
-        self.kind = "inline" if threading.get_ident() == threading.main_thread().ident else "threads"
+        self.here = Here()
+        self.calls, self.tid, self.kind = self.here.calls, self.here.tid, self.here.kind
 
 
 THREAD = Thread()

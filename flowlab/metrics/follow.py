@@ -42,7 +42,7 @@ class Followed(Measured):
         if below is not self.parent and self.parent not in calls:
             self.own_ns += spent - nested
 
-    def close(self, error: BaseException | None = None) -> None:
+    def close(self, error: BaseException | None = None, ended_ns: int | None = None) -> None:
         """End it: the owner has what it spent."""
         owner = self.parent
         if owner is not None and not self.closed:

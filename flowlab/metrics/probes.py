@@ -98,17 +98,22 @@ def tracemalloc_clocks(clocks: Clocks) -> Clocks:
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """Where time comes from; tests pass their own."""
+    """Where time comes from; tests pass their own.
+
+    Attributes:
+        real: What is read is this thread's real time, so that a reading a moment ago tells what it is now.
+    """
 
     wall: Callable[[], int] = time.perf_counter_ns
     cpu: Callable[[], int] = time.thread_time_ns
     runqueue: Callable[[], int | None] | None = None
     cpu_method: str = "thread_time"
     memory: Traced | None = None
+    real: bool = False
 
 
-TIME = Clocks()
-FULL = Clocks(runqueue=runqueue_ns)
+TIME = Clocks(real=True)
+FULL = Clocks(runqueue=runqueue_ns, real=True)
 
 
 class Measured(Call):
@@ -121,6 +126,7 @@ class Measured(Call):
         inside: Calls inside this one that were open when it was suspended, and `shown`, the innermost call then.
     """
 
+    executor: str | None = None
     steps: int | None = None
     status = "ok"
     error_type: str | None = None
@@ -142,11 +148,61 @@ class Measured(Call):
         self.operation = operation
         self.stage = stage
         self.parent = CALL.get()
-        self.executor = executor or THREAD.kind
-        self.tid = THREAD.tid
+        self.here = THREAD.here
+        if executor is not None:
+            self.executor = executor
         if clocks.runqueue is not None:
             self.runqueue_ns = 0
         self.started_ns = clocks.wall()
+
+    @property
+    def tid(self) -> int:
+        """The thread it began on."""
+        return self.here.tid
+
+    def start(self) -> None:
+        """Begin a call that runs in one piece on this thread.
+
+        Where the thread's clocks were read a moment ago, as at the end of the call before, they are not read again:
+        the thread ran in between.
+        """
+        CALL.set(self)
+        clocks, here = self.clocks, self.here
+        if not clocks.real or clocks.memory is not None:
+            self.resume()
+            return
+        self.loop = running_loop()
+        here.calls.append(self)
+        gap = self.started_ns - here.read_at
+        if gap < NEAR_NS and (clocks.runqueue is None or here.queued_ns is not None):
+            self.queued_at, self.cpu_at = here.queued_ns, here.cpu_ns + gap
+            return
+        if clocks.runqueue is not None:
+            self.queued_at = clocks.runqueue()
+        self.cpu_at = clocks.cpu()
+
+    def stop(self, error: BaseException | None = None) -> None:
+        """End such a call: from now on its numbers stand."""
+        clocks, here = self.clocks, self.here
+        calls, parent = here.calls, self.parent
+        CALL.set(parent)
+        if not clocks.real or clocks.memory is not None or not calls or calls[-1] is not self:
+            self.pause()
+            self.close(error)
+            return
+        cpu = here.cpu_ns = clocks.cpu()
+        queued = here.queued_ns = None if clocks.runqueue is None else clocks.runqueue()
+        self.ended_ns = here.read_at = clocks.wall()
+        calls.pop()
+        self.loop = None
+        if parent is not None or calls or self.runqueue_ns is not None or self.away or self.followed or self.read_ns:
+            self.settle(cpu, queued, calls)
+            self.close(error, self.ended_ns)
+            return
+        spent = self.cpu_ns = cpu - self.cpu_at
+        self.cpu_self_ns = spent - self.inner_ns
+        if error is not None:
+            self.status, self.error_type = status_of(error), type(error).__name__
 
     def resume(self) -> None:
         """Begin a piece of work on this thread: the call is on the stack and its clocks run."""
@@ -222,9 +278,9 @@ class Measured(Call):
             cpu = clocks.cpu()
             self.settle(cpu, None if clocks.runqueue is None else clocks.runqueue(), THREAD.calls)
 
-    def close(self, error: BaseException | None = None) -> None:
+    def close(self, error: BaseException | None = None, ended_ns: int | None = None) -> None:
         """End the call: from now on its numbers stand."""
-        self.ended_ns = self.clocks.wall()
+        self.ended_ns = ended_ns or self.clocks.wall()
         if error is not None:
             self.status, self.error_type = status_of(error), type(error).__name__
         self.loop = None
@@ -339,28 +395,38 @@ _OVERHEAD: dict[Clocks, tuple[int, int]] = {}
 
 
 def _try_overhead(clocks: Clocks) -> tuple[int, int]:
-    outer, THREAD.calls = THREAD.calls, []
-    calls, steps = [], []
+    calls = THREAD.calls
+    outer, calls[:] = calls[:], []
+    whole, steps = [], []
     try:
         for _ in range(50):
             began = time.perf_counter_ns()
             call = Measured(0, None, clocks, "", None)
-            opened = time.perf_counter_ns()
+            call.start()
+            call.stop()
+            ended = time.perf_counter_ns()
             call.resume()
             call.pause()
-            stepped = time.perf_counter_ns()
-            call.close()
-            calls.append(opened - began + time.perf_counter_ns() - stepped)
-            steps.append(stepped - opened)
+            whole.append(ended - began)
+            steps.append(time.perf_counter_ns() - ended)
     finally:
-        THREAD.calls = outer
-    return min(calls) + min(steps), min(steps)
+        calls[:] = outer
+    return min(whole), min(steps)
+
+
+_LOOP: Callable[[], Any] | None = None
 
 
 def running_loop() -> Any:
     """Return the event loop that runs on this thread, or None; asyncio is not imported for it."""
+    global _LOOP
+    if _LOOP is not None:
+        return _LOOP()
     asyncio = sys.modules.get("asyncio.events")
-    return None if asyncio is None else asyncio._get_running_loop()
+    if asyncio is None:
+        return None
+    _LOOP = getattr(asyncio, "_get_running_loop", None)
+    return None if _LOOP is None else _LOOP()
 
 
 def status_of(error: BaseException) -> str:

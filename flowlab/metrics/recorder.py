@@ -154,12 +154,13 @@ class Recorder:
         return decorate(function, stage, lambda: self)
 
     def open(self, operation: str, stage: str | None = None, executor: str | None = None) -> Measured:
-        """Begin a call: its wall clock runs; the caller sets `active.CALL` and resumes and pauses its CPU clock."""
+        """Begin a call: its wall clock runs; the caller starts and stops it, or resumes and pauses it step by step."""
         return Measured(self.next_id(), self, self.clocks, operation, stage, self.executor or executor)
 
     def finish(self, call: Measured, error: BaseException | None = None) -> None:
         """End a call and keep it."""
-        call.close(error)
+        if call.ended_ns is None:
+            call.close(error)
         self._done.append(call)
 
     def extend(self, records: Records) -> None:
@@ -233,7 +234,7 @@ class Recorder:
             id=call.id,
             parent=_parent_id(call.parent, self),
             strategy=self.strategy,
-            executor=call.executor,
+            executor=call.executor or call.here.kind,
             host=self._host,
             pid=self._pid,
             tid=call.tid,
@@ -297,7 +298,8 @@ class SpoolingRecorder(Recorder):
 
     def finish(self, call: Measured, error: BaseException | None = None) -> None:
         """End a call and write it."""
-        call.close(error)
+        if call.ended_ns is None:
+            call.close(error)
         self._writer.write((self._record(call),))
 
     def extend(self, records: Records) -> None:

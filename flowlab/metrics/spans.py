@@ -14,7 +14,6 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from typing import Any, TypeVar, overload
 
 from flowlab.errors import SettingError
-from flowlab.metrics import active
 from flowlab.metrics.active import CALL, THREAD, Call, nearest_recorder
 from flowlab.metrics.probes import Measured, drive, running_loop
 
@@ -36,11 +35,11 @@ class Span:
         loop = running_loop()
         call: Measured = self.recorder.open(self.name, self.stage, None if loop is None else "asyncio")
         self.call = call
-        CALL.set(call)
         if loop is not None and (not THREAD.calls or THREAD.calls[-1].loop is not loop):
+            CALL.set(call)
             self._enter_blind(loop, call)
         else:
-            call.resume()
+            call.start()
         return call
 
     def _enter_blind(self, loop: Any, call: Measured) -> None:
@@ -56,10 +55,13 @@ class Span:
         if call.blind is not None:
             self.turn.cancel()
             call.pause_blind()
+            if CALL.get() is call:
+                CALL.set(call.parent)
         else:
-            call.pause()
-        if CALL.get() is call:
-            CALL.set(call.parent)
+            shown = CALL.get()
+            call.stop(error)
+            if shown is not call:  # it is left in another context than it was entered in
+                CALL.set(shown)
         self.recorder.finish(call, error)
 
     async def __aenter__(self) -> Call:
@@ -148,23 +150,20 @@ def operation_name(function: Any) -> str:
 
 
 def _plain(function: Any, name: str, stage: str | None, find: Callable[[], Any]) -> Any:
-    # `active.CALL`, not CALL: a notebook's function travels with its wrapper, and a context variable does not pickle.
+    # No context variable by name here: a notebook's function travels with its wrapper, and such a one does not pickle.
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         recorder = find()
         if recorder is None or not recorder.on:
             return function(*args, **kwargs)
         call = recorder.open(name, stage)
-        active.CALL.set(call)
-        call.resume()
+        call.start()
         try:
             result = function(*args, **kwargs)
         except BaseException as error:
-            call.pause()
-            active.CALL.set(call.parent)
+            call.stop(error)
             recorder.finish(call, error)
             raise
-        call.pause()
-        active.CALL.set(call.parent)
+        call.stop()
         recorder.finish(call)
         return result
 
