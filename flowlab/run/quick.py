@@ -30,7 +30,7 @@ LONG_NS = 1_000_000
 class Path:
     """What all items with the same names share."""
 
-    __slots__ = ("blank", "given", "kept", "nodes", "prepared", "steps")
+    __slots__ = ("blank", "dead", "given", "kept", "nodes", "prepared", "steps")
 
     def __init__(self, prepared: Prepared) -> None:
         layout = prepared.layout
@@ -40,6 +40,7 @@ class Path:
         self.blank = [None] * len(layout.slots)
         self.given = tuple((name, layout.slot_of[name]) for name in layout.plan.given)
         self.kept = dict(plan.kept)
+        self.dead = plan.dead
 
 
 class Group:
@@ -139,6 +140,7 @@ class Quick:
         runs: list[Run] = []
         told: list[tuple[int, dict[str, Any]]] = []
         frame.recorder = self.nesting if self.keep else None
+        frame.custom = None  # the instance's own: reading what a class has costs ten times as much
         self.nesting.context = number
         token = CALL.set(frame)
         THREAD.calls.append(frame)
@@ -160,14 +162,18 @@ class Quick:
                         else:
                             value = function(*[cells[slot] for slot in second])
                         at = clock()
+                        if pick is not None:  # before the stamp: if it raises, the call did not end well
+                            value = pick(value)
                         stamps.append(at)
                         if frame.custom is not None:
                             told.append((len(stamps) - 2, frame.take(0) or {}))
                         if pick is None:
                             cells[out] = value
                         else:
-                            for slot, part in zip(out, pick(value), strict=True):
+                            for slot, part in zip(out, value, strict=True):
                                 cells[slot] = part
+                    for slot in path.dead:
+                        cells[slot] = None
                 except BaseException as error:
                     if self.inline.interrupts.own(error):
                         raise

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sized
 from contextlib import aclosing
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from flowlab.errors import FlowError
@@ -53,6 +54,17 @@ class Source:
             self.ended = True
             self.error = error
         return _END
+
+    def some(self, most: int) -> Iterator[Any]:
+        """The next items of a plain source, each asked for when it is wanted; fewer than `most` at its end."""
+        count = 0
+        try:
+            for item in islice(self.iterator, most):
+                count += 1
+                yield item
+        except Exception as error:
+            self.error = error
+        self.ended = self.ended or count < most
 
     def ask(self) -> asyncio.Task[Any]:
         """A task that brings the next item of an async source."""
@@ -102,10 +114,8 @@ class Here:
     async def group(self, items: Source, limit: int) -> list[tuple[Path, Any]]:
         """The next items that go straight through; one that does not ends the group and is kept aside."""
         found: list[tuple[Path, Any]] = []
-        most = min(self.quick.size, limit) if items.plain else 1
         paths = self.quick.paths
-        while len(found) < most:
-            item = items.next() if items.plain else await items.bring()
+        for item in items.some(min(self.quick.size, limit)) if items.plain else (await items.bring(),):
             if item is _END:
                 break
             path = paths.get(tuple(item))
@@ -257,8 +267,9 @@ async def _stream(
         while not (items.ended or items.pushed):
             group = await here.group(items, limit)
             if group:
+                unwatched = here.unwatched
                 for run in here.through(group):
-                    yield run if here.unwatched and type(run) is QuickRun else finish(run, outputs, settings)
+                    yield run if unwatched and type(run) is QuickRun else finish(run, outputs, settings)
                 here.count += len(group)
                 await asyncio.sleep(0)
             if here.other is not None:
