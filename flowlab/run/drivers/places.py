@@ -164,16 +164,19 @@ class Places:
             self.processes.feed()
 
     def _take_all(self, executor: Any) -> None:
-        touched: dict[Context, None] = {}
+        touched: dict[Context, Context] = {}
+        last = None
         for outcome in executor.take():
             call: Pending = outcome[0]
-            if call.gone or call.stale:
+            context = call.context
+            if call.gone or call.era != context.era:
                 continue
             status = outcome[1]
             if status == OK:
                 if call.handler.light:
                     self._good(call, outcome)
-                    touched[call.context] = None
+                    if context is not last:
+                        last = touched[context] = context
                     continue
                 late = outcome[3] is not None and self._late(call, outcome[3], outcome[4])
                 self._after(call, outcome, timed_out(call.node.operation) if late else None)

@@ -30,6 +30,7 @@ class Network:
         self.groups: dict[tuple[int, int, int], list[int]] = {}
         self.ranked: dict[int, tuple[int, list[Any]]] = {}
         self.doubts: Doubts | None = None
+        self.left: dict[tuple[int, int], int] = {}
 
     def _put(self, number: int, element: int, value: Any) -> None:
         raise NotImplementedError
@@ -55,13 +56,21 @@ class Network:
                 self._attempt(node, ROOT)
         self._settle()
 
+    def leave(self, number: int, element: int) -> None:
+        """One of several consumers of an Input has ended; the last one lets it go."""
+        left = self.left.pop((number, element), self.slots[number].users) - 1
+        if left:
+            self.left[number, element] = left
+        else:
+            self.cells[number].pop(element, None)
+
     def forget(self) -> None:
         """Let go of the values that nobody asked for; why others are missing stays known."""
-        for slot in self.slots:
-            if not slot.kept:
-                cells = self.cells[slot.number]
-                for element in [at for at, value in cells.items() if type(value) is not Lost]:
-                    del cells[element]
+        for slot, cells in zip(self.slots, self.cells, strict=True):
+            if cells and not slot.kept:
+                found = {at: value for at, value in cells.items() if type(value) is Lost}
+                cells.clear()
+                cells.update(found)
         self.keys.clear()
 
     def _find(self, number: int, value: Any, maker: int, element: int, place: int, whole: bool = False) -> None:
