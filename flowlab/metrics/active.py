@@ -114,18 +114,31 @@ CALL: ContextVar[Call | None] = ContextVar("flowlab_call", default=None)
 class Here:
     """What is known of one thread: its measured calls that are running now (outermost first), its id, and its kind.
 
-    `cpu_ns` and `queued_ns` are what its clocks said last, at `read_at`.
+    `cpu_ns` is what its clock said last, at `read_at`; `waited_ns` how long it had waited for a core, at `waited_at`.
     """
 
-    __slots__ = ("calls", "cpu_ns", "kind", "queued_ns", "read_at", "tid")
+    __slots__ = ("calls", "cpu_ns", "kind", "read_at", "schedstat", "tid", "waited_at", "waited_ns")
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self.tid = threading.get_native_id()
         self.kind = "inline" if threading.get_ident() == threading.main_thread().ident else "threads"
         self.cpu_ns = 0
-        self.queued_ns: int | None = None
-        self.read_at = -(1 << 60)
+        self.waited_ns: int | None = None
+        self.read_at = self.waited_at = -(1 << 60)
+        self.schedstat: int | None = None
+
+    def open_schedstat(self) -> int:
+        """Open the file that says how long this thread waited; -1 where there is none."""
+        try:
+            self.schedstat = os.open("/proc/thread-self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            self.schedstat = -1
+        return self.schedstat
+
+    def __del__(self) -> None:
+        if self.schedstat is not None and self.schedstat >= 0:
+            os.close(self.schedstat)
 
 
 class Thread(threading.local):

@@ -21,63 +21,40 @@ from typing import Any
 from flowlab.metrics.active import CALL, THREAD, Call
 
 
-class _Schedstat(threading.local):
-    """The thread's own /proc file with its run-queue time, kept open: opening costs ten times the reading."""
-
-    fd: int | None = None
-    last_ns: int | None = None
-    read_at = -1_000_000
-
-    def open(self) -> int:
-        """Open the file of this thread; -1 where there is none."""
-        self.close()
-        try:
-            self.fd = os.open("/proc/thread-self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            self.fd = -1
-        return self.fd
-
-    def close(self) -> None:
-        """Close the file; the next reading opens it again."""
-        if self.fd is not None and self.fd >= 0:
-            os.close(self.fd)
-        self.fd, self.read_at = None, -1_000_000
-
-    def __del__(self) -> None:
-        self.close()
-
-
 NEAR_NS = 5_000
 """Between two readings of a thread's clocks this near each other it ran: the second is worked out from the first."""
 
-_SCHEDSTAT = _Schedstat()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_SCHEDSTAT.close)
+WAITED_NS = 20_000
+"""The same for how long it waited for a core: what it can have waited in between is less than this."""
 
 
 def runqueue_ns() -> int | None:
     """Return how long this thread has waited for a core so far, None where the system does not say.
 
+    The thread's file stays open: opening costs ten times the reading.
+
     Source: Linux, Documentation/scheduler/sched-stats.rst, second field of /proc/PID/task/TID/schedstat.
     """
-    fd = _SCHEDSTAT.fd
+    here = THREAD.here
+    fd = here.schedstat
     if fd is None:
-        fd = _SCHEDSTAT.open()
+        fd = here.open_schedstat()
     if fd < 0:
         return None
     try:
         found = int(os.pread(fd, 64, 0).split()[1])
     except (OSError, IndexError):
         return None
-    _SCHEDSTAT.last_ns = found
-    _SCHEDSTAT.read_at = time.perf_counter_ns()
+    here.waited_ns = found
+    here.waited_at = time.perf_counter_ns()
     return found
 
 
 def runqueue_since() -> int | None:
-    """Return the same for the start of a call: the last reading, if that was at most `NEAR_NS` ago."""
-    if time.perf_counter_ns() - _SCHEDSTAT.read_at < NEAR_NS:
-        return _SCHEDSTAT.last_ns
+    """Return the same for the start of a call: the last reading, if that was at most `WAITED_NS` ago."""
+    here = THREAD.here
+    if time.perf_counter_ns() - here.waited_at < WAITED_NS:
+        return here.waited_ns
     return runqueue_ns()
 
 
@@ -173,13 +150,10 @@ class Measured(Call):
             return
         self.loop = running_loop()
         here.calls.append(self)
-        gap = self.started_ns - here.read_at
-        if gap < NEAR_NS and (clocks.runqueue is None or here.queued_ns is not None):
-            self.queued_at, self.cpu_at = here.queued_ns, here.cpu_ns + gap
-            return
         if clocks.runqueue is not None:
-            self.queued_at = clocks.runqueue()
-        self.cpu_at = clocks.cpu()
+            self.queued_at = runqueue_since()
+        gap = self.started_ns - here.read_at
+        self.cpu_at = here.cpu_ns + gap if gap < NEAR_NS else clocks.cpu()
 
     def stop(self, error: BaseException | None = None) -> None:
         """End such a call: from now on its numbers stand."""
@@ -191,7 +165,7 @@ class Measured(Call):
             self.close(error)
             return
         cpu = here.cpu_ns = clocks.cpu()
-        queued = here.queued_ns = None if clocks.runqueue is None else clocks.runqueue()
+        queued = None if clocks.runqueue is None else clocks.runqueue()
         self.ended_ns = here.read_at = clocks.wall()
         calls.pop()
         self.loop = None

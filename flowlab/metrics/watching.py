@@ -116,12 +116,27 @@ def watched(call: Callable[..., Any], kind: str, memory: Traced | None = None) -
         make = Elements if kind == "async generator" else Steps
         return lambda *arguments: make(call(*arguments), memory)
 
-    def run(*arguments: Any) -> Any:
-        watch = Watch(memory)
-        watch.begin()
+    if memory is not None:
+
+        def run(*arguments: Any) -> Any:
+            watch = Watch(memory)
+            watch.begin()
+            try:
+                return call(*arguments)
+            finally:
+                watch.end()
+
+        return run
+
+    def run_once(*arguments: Any) -> Any:
+        frame = THREAD.calls[-1]
+        at = runqueue_since()
         try:
             return call(*arguments)
         finally:
-            watch.end()
+            now = runqueue_ns()
+            frame.fields = {"runqueue_ns": now - at if now is not None and at is not None else None}
+            if frame.custom is None:
+                frame.custom = {}
 
-    return run
+    return run_once
