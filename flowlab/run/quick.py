@@ -27,6 +27,9 @@ LONG_NS = 1_000_000
 """A group that takes longer than this is made smaller, so that no result waits for others."""
 
 
+_SHARED_OUT = {"cpu_quality": "estimated"}
+
+
 class Path:
     """What all items with the same names share."""
 
@@ -177,7 +180,8 @@ class Quick:
                 except BaseException as error:
                     if self.inline.interrupts.own(error):
                         raise
-                    runs.append(self._failed(path, values, cells, stamps, number, error))
+                    group.cpu_ns, group.wall_ns = time.thread_time_ns() - used, max(1, clock() - began)
+                    runs.append(self._failed(path, values, cells, stamps, number, error, group))
                 else:
                     run = QuickRun(path, cells, stamps, group, self, number)
                     runs.append(run)
@@ -206,14 +210,21 @@ class Quick:
         stamps: list[int],
         number: int,
         error: BaseException,
+        group: Group,
     ) -> Run:
         """Let a full context go on where an item failed."""
         context = self.context(path, number)
         done = min(len(stamps) - 1, len(path.steps) - 1)
         if not self.keep:
             context.log.names += [context.layout.nodes[number].name for number in path.nodes[:done]]
+        log = context.log
         for at in range(done if self.keep else 0):
-            context.log.quick += (path.nodes[at], 0, stamps[at], stamps[at + 1], 0)
+            name, started, ended = log.nodes[path.nodes[at]].name, stamps[at], stamps[at + 1]
+            cpu = group.cpu_ns * (ended - started) // group.wall_ns
+            log.order.append((started, name))
+            log.rows.append(
+                Row(name, "inline", 1, "ok", None, None, started, ended, cpu, None, log.tid, None, _SHARED_OUT)
+            )
         frame = Call(0)
         context.log.nesting = frame.recorder = self.nesting if self.keep else None
         self.nesting = Nesting(self.run, number + 1)

@@ -1,5 +1,6 @@
 """Defaults of lists, makers that cannot stand in for each other, what is freed, what sub-flows lose."""
 
+import asyncio
 import gc
 import weakref
 
@@ -94,6 +95,120 @@ def test_an_element_is_freed_while_others_still_run(executor):
     )  # fmt: skip
     assert flow.run({"x": range(100)}, ["sum"], executor=executor)["sum"] == 100
     assert alive[0] < 20
+
+
+def freeing(made, many):
+    """A flow in which `count` tells how many of the values made before it are alive, once two took each."""
+
+    def make(x):
+        value = Value()
+        made.append(weakref.ref(value))
+        return value
+
+    def count(done):
+        gc.collect()
+        return sum(ref() is not None for ref in made)
+
+    return DataFlow(
+        operation(name="one", outputs="p")(make),
+        operation(name="two", outputs="q")(make),
+        operation(name="merge", outputs="m")(lambda p, q: 1),
+        operation(name="again", outputs="n")(lambda m, p: 1),
+        operation(name="last", outputs="done", collect="n")(lambda n: len(n))
+        if many
+        else operation(name="last", outputs="done")(lambda n: n),
+        operation(outputs="alive")(count),
+        definitions=[Definition("x", many=many)],
+    )
+
+
+@pytest.mark.parametrize("form", ["inline", "asyncio", "threads", "off", "stream"])
+@pytest.mark.parametrize("many", [False, True])
+def test_a_value_is_freed_when_the_last_of_its_consumers_has_ended(form, many):
+    made = []
+    flow, given = freeing(made, many), {"x": range(20) if many else 1}
+    if form == "stream":
+        run = asyncio.run(anext(flow.stream([given], ["alive"])))
+    elif form == "off":
+        run = flow.run(given, ["alive"], level="off")
+    else:
+        run = flow.run(given, ["alive"], executor=form, workers=1)
+    assert run["alive"] == 0 and len(made) == (40 if many else 2)
+
+
+@here
+def test_what_an_alternative_may_still_need_is_not_freed(executor):
+    def fail(m):
+        raise ValueError
+
+    flow = DataFlow(
+        operation(outputs="p")(lambda x: [x]),
+        operation(outputs="m")(lambda p: 1),
+        operation(name="chosen", outputs="c")(fail),
+        operation(name="spare", outputs="c", weight=9)(lambda p: p),
+    )
+    run = flow.run({"x": 1}, ["c"], executor=executor, strict=False)
+    assert run["c"] == [1] and run.calls.count("p") == 1
+
+
+@here
+def test_a_failure_late_in_a_plan_finds_all_that_was_made_before(executor):
+    def fail(b):
+        raise ValueError
+
+    flow = DataFlow(
+        operation(outputs="a")(lambda x: x + 1), operation(outputs="b")(lambda a: a + 1),
+        operation(outputs="c", on_error="dead-letter")(fail), operation(outputs="d")(lambda b, x: b + x),
+        operation(outputs="e")(lambda a, d: a + d), operation(outputs="f")(lambda c: c),
+    )  # fmt: skip
+    run = flow.run({"x": 1}, ["e", "f"], executor=executor, strict=False)
+    assert run["e"] == 6 and "f" not in run and dict(run.dead_letters[0].parameters) == {"b": 3}
+    assert sorted(run.calls) == ["a", "b", "d", "e", "fail"]
+
+
+def test_the_runs_of_a_stream_hold_nothing_that_was_not_asked_for():
+    made = []
+
+    def make(x):
+        value = Value()
+        made.append(weakref.ref(value))
+        return value
+
+    flow = DataFlow(
+        operation(outputs="a")(make), operation(outputs="b")(lambda a: a), operation(outputs="c")(lambda b: 1)
+    )
+
+    async def main():
+        return [run async for run in flow.stream(({"x": i} for i in range(50)), ["c"])]
+
+    runs = asyncio.run(main())
+    gc.collect()
+    assert len(runs) == len(made) == 50 and not any(ref() is not None for ref in made)
+
+
+def test_a_sub_flows_output_is_used_once_though_it_came_before_the_sub_flow_ended():
+    seen = []
+
+    async def main():
+        event = asyncio.Event()
+
+        async def second(s):
+            await asyncio.wait_for(event.wait(), 30)
+            return s
+
+        async def outside(s):
+            seen.append(s)
+            event.set()
+            return s
+
+        inner = DataFlow(operation(outputs="s")(lambda a: a), operation(outputs="t")(second))
+        flow = DataFlow(
+            inner.as_operation("inner", outputs={"s": "s", "t": "t"}), operation(outputs="u")(outside),
+            definitions=[Definition("a", many=True)],
+        )  # fmt: skip
+        return await flow.run_async({"a": [1, 2]}, ["u", "t"])
+
+    assert asyncio.run(main())["u"] == [1, 2] and sorted(seen) == [1, 2]
 
 
 @every

@@ -159,6 +159,28 @@ def test_a_stream_that_is_not_strict_goes_on(executor):
 
 
 @every
+def test_a_result_that_cannot_be_taken_apart_fails_its_own_call(executor):
+    flow = DataFlow(
+        operation(name="two", outputs=["a", "b"])(lambda x: (x, x) if x != 1 else (x,)),
+        operation(outputs="c")(lambda a, b: a + b),
+    )
+    runs = collect(flow.stream(items(4), executor=executor, strict=False))
+    assert [run.values.get("c") for run in runs] == [0, None, 4, 6]
+    assert [[error.operation for error in run.errors] for run in runs] == [[], ["two"], [], []]
+
+
+def test_cpu_that_is_shared_out_says_so_also_where_an_item_failed():
+    flow = DataFlow(
+        operation(outputs="y")(lambda x: sum(range(1000))), operation(outputs="z")(lambda y, x: 1 // (x - 5))
+    )
+    runs = collect(flow.stream(items(10), strict=False))
+    found = [(record.operation, record.status, record.cpu_quality) for record in runs[5].records]
+    assert found == [("y", "ok", "estimated"), ("z", "error", "unavailable")]
+    assert runs[5].records[0].cpu_ns > 0
+    assert {record.cpu_quality for run in runs[:5] for record in run.records} == {"estimated"}
+
+
+@every
 def test_resources_live_as_long_as_the_stream(executor):
     events = []
 

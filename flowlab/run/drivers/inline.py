@@ -121,17 +121,17 @@ class Inline:
             done: How many of its calls ended well.
         """
         state, layout = context.state, context.layout
-        nodes = straight(layout).nodes
+        plan = straight(layout)
+        nodes = plan.nodes
         number = nodes[done]
         for name in inputs:
             state.preset(layout.slot_of[name], inputs[name])
-        for finished in nodes[:done]:
-            for slot in layout.nodes[finished].outs:
-                state.preset(slot, cells[slot])
+        for slot, value in plan.held(cells, done):
+            state.preset(slot, value)
         node = layout.nodes[number]
         self._error_row(context, node, error, started, spent, frame)
         state.resume({*nodes[:done], number})
-        arguments = tuple(cells[take.slot] for take in node.takes)
+        arguments = tuple(cells[plan.cell_of[take.slot]] for take in node.takes)
         context.fail(node, ROOT, arguments, error)
 
     def drain(self, context: Context, frame: Call) -> None:

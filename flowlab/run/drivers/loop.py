@@ -374,6 +374,7 @@ class Loop(Holding):
         if call.handler.limit is not None:
             self._next(node.operation)
         context.open -= 1
+        call.arguments = ()  # or a value that was let go would live on while the next body runs from here
         self.make_room()
         self.pump(context)
 

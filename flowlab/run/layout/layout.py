@@ -32,7 +32,11 @@ class Take:
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """An operation's place in the layout."""
+    """An operation's place in the layout.
+
+    Attributes:
+        frees: The slots whose Inputs nobody else takes; those that others take too, as ~number.
+    """
 
     number: int
     name: str
@@ -72,6 +76,7 @@ class Slot:
     others: tuple[int, ...] = ()
     combines: tuple[int, ...] = ()
     contested: bool = False
+    users: int = 0
 
 
 @dataclass(slots=True, eq=False)

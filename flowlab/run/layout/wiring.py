@@ -323,13 +323,24 @@ class _Builder:
             for leaf in found_shape.leaves if found_shape.joined else ():
                 joiners.setdefault(leaf, []).append(found_shape.number)
         made.joiners = {leaf: tuple(found) for leaf, found in joiners.items()}
-        for node in made.nodes:
-            node.frees = tuple(
-                take.slot
-                for take in node.takes
-                if len(users[take.slot]) == 1 and take.path is None and not take.collected and not take.condition
-                and not node.product and not made.slots[take.slot].kept and made.slots[take.slot].shape != ROOT
-            )  # fmt: skip
+        for number, consumers in users.items():
+            self._free(made.slots[number], consumers)
+
+    def _free(self, slot: Slot, users: list[Node]) -> None:
+        """Have a slot's Inputs let go when the last of their consumers has ended, if each has one call an Input."""
+        nodes = self.made.nodes
+        if slot.kept or slot.contested or any(nodes[maker].nested for maker in slot.makers):
+            return
+        for node in users:
+            if node.product or node.operation.stage == "cleanup":
+                return
+            for take in node.takes:
+                if take.slot == slot.number and (take.path is not None or take.collected or take.condition):
+                    return
+        whose = {node.number: node for node in users}.values()
+        slot.users = len(whose)
+        for node in whose:
+            node.frees = (*node.frees, slot.number if len(whose) == 1 else ~slot.number)
 
 
 def default_list(value: Any) -> list[Any]:

@@ -342,7 +342,10 @@ class State(Network):
 
     def _end(self, node: Node, element: int) -> None:
         for number in node.frees:
-            self.cells[number].pop(element, None)
+            if number >= 0:
+                self.cells[number].pop(element, None)
+            else:
+                self.leave(~number, element)
         if self.agenda:
             self._settle()
         if node.feeds and not self._keeps(node, element):
