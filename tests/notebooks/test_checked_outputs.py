@@ -11,6 +11,8 @@ import pytest
 from flowlab.adventure import notebooks_folder
 from flowlab.adventure.storing import IGNORED
 
+pytestmark = pytest.mark.timeout(900)  # all notebooks twice, in the first test's fixture
+
 
 @pytest.fixture(scope="module")
 def nbval(surroundings, tmp_path_factory):
@@ -67,7 +69,7 @@ def stored():
 
 
 def finished(process):
-    text, _ = process.communicate(timeout=280)
+    text, _ = process.communicate(timeout=880)
     return process.returncode, text
 
 
