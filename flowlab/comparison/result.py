@@ -166,8 +166,7 @@ class Comparison:
         agree: Whether all results are equal.
         disagreements: One sentence for each difference found.
         sentence: What won at what and by how much, or that the difference is within the spread.
-        trial: A serial run made first where serial is not among the strategies and another one had to be placed by
-            what it measured; in no table.
+        trial: A serial run made first, to place what others compute, where serial is not chosen; in no table.
     """
 
     name: str
