@@ -97,6 +97,31 @@ class Machine:
             steal_s=_steal_s(root),
         )
 
+    def __str__(self) -> str:
+        return "\n".join(f"{name:<10} {text}" for name, text in self.facts().items())
+
+    def facts(self) -> dict[str, str]:
+        """Return all that is known, in words by subject; what is not known says so."""
+        quota = "no quota" if self.cores_quota is None else f"a quota of {self.cores_quota:g} cores"
+        total = f" of {self.cores_total}" if self.cores_total else ""
+        limited = self.memory_bytes != self.memory_total_bytes
+        power = {True: "on mains", False: "on battery", None: "not told, as on servers"}[self.mains]
+        lock = {True: "with its interpreter lock (GIL)", False: "without interpreter lock (GIL)", None: ""}[self.gil]
+        return {
+            "processor": self.cpu_model or "not told",
+            "cores": f"{self.cores}{total} may be used; {quota}",
+            "memory": f"{_gib(self.memory_bytes)} may be used{' (a limit)' if limited else ''}, "
+            f"{_gib(self.memory_free_bytes)} of it free now",
+            "busy": f"load {_or(self.load_1m, '.2f')}; waited in the last 10 s: "
+            f"for a core {_or(self.pressure_cpu_rel, '.1%')}, "
+            f"for memory {_or(self.pressure_memory_rel, '.1%')}, for a disk {_or(self.pressure_io_rel, '.1%')}",
+            "stolen": f"{_or(self.steal_s, '.2f')} s of CPU by the hypervisor since the start",
+            "power": power,
+            "clusters": f"in reach, none contacted: {', '.join(self.clusters)}" if self.clusters else "none in reach",
+            "python": f"{self.python or 'not told'} {lock}".rstrip(),
+            "system": self.platform or "not told",
+        }  # fmt: skip
+
     def sentence(self) -> str:
         """Return the machine in one line.
 
@@ -115,6 +140,14 @@ class Machine:
         if self.mains is False:
             parts.append("on battery")
         return ", ".join(parts)
+
+
+def _or(value: float | None, form: str) -> str:
+    return "not told" if value is None else format(value, form)
+
+
+def _gib(count: int | None) -> str:
+    return "not told" if count is None else f"{count / GIB:.1f} GiB"
 
 
 def _known(values: Iterable[T | None]) -> Iterator[T]:

@@ -14,6 +14,7 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from flowlab.cli import notebooks
+from flowlab.cli import runs as stored_runs
 from flowlab.errors import FlowlabError, SettingError, require
 from flowlab.files import write_whole
 
@@ -59,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     _site(_command(commands, "site", site, "serve the web site of the built-in job until Ctrl-C"))
     _lab(_command(commands, "lab", lab, "open the notebooks in JupyterLab"))
     notebooks.options(_command(commands, "notebooks", machine, "run or list the notebooks, with nobody there"))
+    stored_runs.options(lambda *given: _command(commands, *given))
     _command(commands, "machine", machine, "print what this machine lets us use")
     return parser
 
@@ -175,7 +177,7 @@ def compare(options: argparse.Namespace) -> int:
     report = _report_path(options, f"loneliest-{options.scale}")
     chosen = {**loneliest.SCALES[options.scale], **_given(options, (*_JOB_OPTIONS, *_SITE_OPTIONS))}
     surveyed = {name: value for name, value in chosen.items() if name in _JOB_OPTIONS}
-    with show_progress(keep=False), _the_site(options, chosen) as site:
+    with stored_runs.keeping(), show_progress(keep=False), _the_site(options, chosen) as site:
         comparison = run(
             loneliest.job(site, **surveyed, **_given(options, ("user", "password"))),
             strategies=_names(options.strategies), repeats=options.repeats, timeout_s=options.timeout,
@@ -194,7 +196,7 @@ def try_(options: argparse.Namespace) -> int:
     report = _report_path(options, "try")
     equal = functions(options.equal)[0] if options.equal else None
     made = job(*functions(options.functions), items=items(options.items), workers=options.workers, equal=equal)
-    with show_progress(keep=False):
+    with stored_runs.keeping(), show_progress(keep=False):
         comparison = run(
             made, strategies=_names(options.strategies), repeats=options.repeats, sample=options.sample,
             timeout_s=options.timeout,
@@ -231,7 +233,7 @@ def machine(options: argparse.Namespace) -> int:
     """Print what this machine lets us use."""
     from flowlab.machine import Machine
 
-    print(Machine.detect().sentence())
+    print(Machine.detect())
     return 0
 
 

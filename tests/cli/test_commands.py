@@ -152,6 +152,8 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     assert found.returncode != 0 and port in found.stderr and "Traceback" not in found.stderr
 
 
-def test_machine_prints_one_line(tmp_path: Path) -> None:
+def test_machine_prints_what_may_be_used_a_subject_a_line(tmp_path: Path) -> None:
     found = flowlab("machine", cwd=tmp_path)
-    assert found.returncode == 0 and "core" in found.stdout and len(found.stdout.splitlines()) == 1
+    subjects = [line.split()[0] for line in found.stdout.splitlines()]
+    assert found.returncode == 0
+    assert subjects == ["processor", "cores", "memory", "busy", "stolen", "power", "clusters", "python", "system"]
