@@ -17,8 +17,8 @@ PAUSE_S = 0.1
 """The least time between two pictures."""
 LONGEST_S = 5.0
 """The longest, however dear a picture is."""
-SHARE = 100
-"""What a picture cost in CPU is waited for this many times over before the next: a hundredth of a core at most."""
+SHARE = 200
+"""What a picture cost in CPU is waited for this many times over before the next: half a hundredth of a core at most."""
 
 
 class Source(Protocol):
@@ -157,7 +157,7 @@ def pause_after(cost_s: float) -> float:
     """How long to wait after a picture that cost so much CPU.
 
     >>> pause_after(0.0001), pause_after(0.004), pause_after(1.0)
-    (0.1, 0.4, 5.0)
+    (0.1, 0.8, 5.0)
     """
     return min(LONGEST_S, max(PAUSE_S, SHARE * cost_s))
 

@@ -94,11 +94,15 @@ def brief(picture: Picture) -> str:
     return " | ".join(found) or headline(picture, "flowlab")
 
 
-def text(picture: Picture) -> str:
-    """The picture as a table of text."""
+def text(picture: Picture, bar: str = "#.") -> str:
+    """The picture as a table of text.
+
+    Args:
+        bar: What the done and the other part of a bar are drawn with.
+    """
     found = []
     for title, lines in picture.sections.items():
-        rows = [HEADS, *((name(line), _bar(line.count.share), *cells(line, picture.state)) for line in lines)]
+        rows = [HEADS, *((name(line), _bar(line.count.share, bar), *cells(line, picture.state)) for line in lines)]
         found.append(f"{headline(picture, title)}\n{columns(rows)}")
     return "\n".join(found) or headline(picture, "flowlab")
 
@@ -152,9 +156,9 @@ def _titles(picture: Picture) -> str:
     return ", ".join(picture.sections)
 
 
-def _bar(share: float, width: int = 12) -> str:
+def _bar(share: float, bar: str, width: int = 12) -> str:
     full = int(share * width)
-    return "#" * full + "." * (width - full)
+    return bar[0] * full + bar[1] * (width - full)
 
 
 def _html_bar(share: float) -> str:
