@@ -15,12 +15,12 @@ from functools import cache, partial
 from graphlib import TopologicalSorter
 from typing import Any
 
-from shapes import ARRAYS, Contender, arrays, coroutine, first, step, waiting
+from shapes import ARRAYS, SHORT, SIDE, Contender, arrays, coroutine, first, plus, step, waiting
 
 
 def plain(shape: str, n: int) -> Iterator[Contender]:
     """Loops and the standard library."""
-    if shape in ("chain", "fan", "grid", "expand"):
+    if shape in ("chain", "fan", "expand"):
         yield Contender(shape, "plain loop", lambda: [step(i) for i in range(n)], n)
         yield Contender(shape, "plain loop, same clocks", partial(clocked, n), n)
         yield Contender(shape, "plain loop, clocks read once between calls", partial(stamped, n), n)
@@ -39,10 +39,13 @@ def plain(shape: str, n: int) -> Iterator[Contender]:
         chunked = partial(chunks_in, pool, n, chunk)
         yield Contender(shape, "ProcessPoolExecutor, chunked", chunked, n, True)
     if shape == "grid":
-        side = int(n**0.5)
-        edges = {i * side + j: [i * side + j - 1] * (j > 0) + [(i - 1) * side + j] * (i > 0)
-                 for i in range(side) for j in range(side)}  # fmt: skip
-        yield Contender(shape, "graphlib", partial(sorter, edges), side * side)
+        edges = {i * SIDE + j: [i * SIDE + j - 1] * (j > 0) + [(i - 1) * SIDE + j] * (i > 0)
+                 for i in range(SIDE) for j in range(SIDE)}  # fmt: skip
+        size = SIDE * SIDE
+        yield Contender(shape, "plain loop", grid_bare, size)
+        yield Contender(shape, "plain loop, same clocks", grid_clocked, size)
+        yield Contender(shape, "plain loop, clocks read once between calls", grid_stamped, size)
+        yield Contender(shape, "graphlib", partial(sorter, edges), size)
     if shape == "suspend":
         yield Contender(shape, "asyncio tasks", lambda: asyncio.run(gathered(waiting, n)), n)
         yield Contender(shape, "asyncio tasks, same clocks", lambda: asyncio.run(gathered(stepped, n)), n)
@@ -80,6 +83,46 @@ def stamped(n: int) -> list[tuple[int, int, int, int]]:
         ended, read = wall(), cpu()
         records.append((i, started, ended, read - used))
         started, used = ended, read
+    return records
+
+
+def grid_bare() -> int:
+    """A plain loop over the grid: what a person would write who knows its shape."""
+    above = [1] * SIDE
+    for _ in range(SIDE):
+        left = 1
+        for j in range(SIDE):
+            left = above[j] = plus(above[j], left)
+    return left
+
+
+def grid_clocked() -> list[tuple[int, int, int, int]]:
+    """The same with the clocks read around each call, and a record of it."""
+    wall, cpu = time.perf_counter_ns, time.thread_time_ns
+    above, records = [1] * SIDE, []
+    for i in range(SIDE):
+        left = 1
+        for j in range(SIDE):
+            started = wall()
+            used = cpu()
+            left = above[j] = plus(above[j], left)
+            spent = cpu() - used
+            records.append((i * SIDE + j, started, wall(), spent))
+    return records
+
+
+def grid_stamped() -> list[tuple[int, int, int, int]]:
+    """The same, but one call's end is the next one's start."""
+    wall, cpu = time.perf_counter_ns, time.thread_time_ns
+    above, records = [1] * SIDE, []
+    started, used = wall(), cpu()
+    for i in range(SIDE):
+        left = 1
+        for j in range(SIDE):
+            left = above[j] = plus(above[j], left)
+            ended, read = wall(), cpu()
+            records.append((i * SIDE + j, started, ended, read - used))
+            started, used = ended, read
     return records
 
 
@@ -260,9 +303,9 @@ def distributed_chain(n: int) -> Callable[[], object]:
 
 _PEERS: dict[str, tuple[Callable[[int], Callable[[], object]], int]] = {
     "schedula": (schedula_chain, 1000),
-    "pipefunc": (pipefunc_chain, 100),
-    "hamilton": (hamilton_chain, 100),
+    "pipefunc": (pipefunc_chain, SHORT),
+    "hamilton": (hamilton_chain, SHORT),
     "dask sync": (partial(dask_chain, scheduler="sync"), 1000),
     "dask threads": (partial(dask_chain, scheduler="threads"), 1000),
-    "distributed": (distributed_chain, 100),
+    "distributed": (distributed_chain, SHORT),
 }

@@ -19,6 +19,11 @@ from flowlab.graph import Definition, operation
 ARRAYS, ARRAY_ITEMS = 8, 1_000_000
 """How many arrays go to processes in the shape `arrays`, and how many numbers of eight bytes each has."""
 
+SIDE = 50
+"""How long the sides of the grid are, whatever `--n` says."""
+SHORT = 100
+"""How long a chain is that is compared with engines which cannot do a longer one."""
+
 
 @dataclass
 class Contender:
@@ -143,9 +148,7 @@ def contenders(shape: str, n: int, where: set[str]) -> list[Contender]:
 
 def _inline(shape: str, flow: DataFlow, given: dict[str, int], wanted: str, n: int) -> Iterator[Contender]:
     yield Contender(shape, "flowlab inline", partial(flow.run, given, [wanted]), n)
-    if "level" in inspect.signature(flow.run).parameters:
-        without: Any = partial(flow.run, given, [wanted], level="off")  # type: ignore[call-arg,unused-ignore]
-        yield Contender(shape, "flowlab inline, records off", without, n)
+    yield Contender(shape, "flowlab inline, records off", partial(flow.run, given, [wanted], level="off"), n)
 
 
 def _elsewhere(shape: str, flow: DataFlow, given: Any, wanted: str, n: int, where: set[str]) -> Iterator[Contender]:
@@ -155,8 +158,10 @@ def _elsewhere(shape: str, flow: DataFlow, given: Any, wanted: str, n: int, wher
 
 
 def _chain(n: int, where: set[str]) -> Iterator[Contender]:
-    flow, eager = chain_flow(n, step), chain_flow(n, coroutine)
+    flow, eager, short = chain_flow(n, step), chain_flow(n, coroutine), chain_flow(SHORT, step)
     yield from _inline("chain", flow, {"d0": 0}, f"d{n}", n)
+    run = partial(short.run, {"d0": 0}, [f"d{SHORT}"])
+    yield Contender("chain", f"flowlab inline, {SHORT} operations", run, SHORT)
     yield from _elsewhere("chain", flow, {"d0": 0}, f"d{n}", n, where)
     yield Contender("chain", "flowlab coroutines", partial(eager.run, {"d0": 0}, [f"d{n}"]), n)
 
@@ -176,9 +181,8 @@ def _suspend(n: int, where: set[str]) -> Iterator[Contender]:
 
 
 def _grid(n: int, where: set[str]) -> Iterator[Contender]:
-    side = max(2, int(n**0.5))
-    given = {**{f"t{j}": 1 for j in range(side)}, **{f"l{i}": 1 for i in range(side)}}
-    yield from _inline("grid", grid_flow(side), given, f"v{side - 1}_{side - 1}", side * side)
+    given = {**{f"t{j}": 1 for j in range(SIDE)}, **{f"l{i}": 1 for i in range(SIDE)}}
+    yield from _inline("grid", grid_flow(SIDE), given, f"v{SIDE - 1}_{SIDE - 1}", SIDE * SIDE)
 
 
 def _expand(n: int, where: set[str]) -> Iterator[Contender]:
