@@ -194,7 +194,7 @@ class Coroutines(Places):
         error: BaseException | None = None
         result: Any = None
         call.runner = asyncio.current_task()
-        started = self.clock()
+        call.started_ns = started = self.clock()
         try:
             if operation.timeout_s is None:
                 result = await self._body(call, cost)
@@ -234,17 +234,27 @@ class Coroutines(Places):
                         item = await stepped(generator.__anext__(), cost)
                     except StopAsyncIteration:
                         break
+                    self._in_time(call)
                     self._element(call, item)
                     if self.unstarted() >= AHEAD:
                         await self._room()
             finally:
                 await generator.aclose()
             return
-        while (item := self._step(generator, cost)) is not _END:
-            self._element(call, item)
-            await asyncio.sleep(0)
-            while self.unstarted() >= AHEAD:
-                await self._room()
+        try:
+            while (item := self._step(generator, cost)) is not _END:
+                self._in_time(call)
+                self._element(call, item)
+                await asyncio.sleep(0)
+                while self.unstarted() >= AHEAD:
+                    await self._room()
+        finally:
+            generator.close()
+
+    def _in_time(self, call: Pending) -> None:
+        """Refuse what a generator yields after its time was over: nothing stops a body that does not wait."""
+        if call.started_ns is not None and self._late(call, call.started_ns, self.clock()):
+            raise timed_out(call.node.operation)
 
     def _step(self, generator: Any, cost: Cost) -> Any:
         """The next element of a plain generator; _END at its end."""
