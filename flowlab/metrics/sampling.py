@@ -20,6 +20,7 @@ import sys
 import time
 from _queue import Empty, SimpleQueue  # what queue.SimpleQueue is, without threading
 from _thread import start_new_thread
+from bisect import bisect_right
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -235,19 +236,20 @@ class Watch:
         self.times_ns, self.cpu_s = [self.times_ns[i] for i in kept], [self.cpu_s[i] for i in kept]
         self.processes = [self.processes[i] for i in kept]
 
-    def result(self) -> dict[str, object]:
-        """Return the samples as the parent reads them."""
+    def result(self, since_ns: int = -1) -> dict[str, object]:
+        """Return the samples as the parent reads them, those later than a moment."""
+        first = bisect_right(self.times_ns, since_ns)
         return {
             "method": "pss" if self.exact else "rss",
-            "times_ns": self.times_ns,
-            "memory_bytes": self.memory_bytes,
-            "cpu_s": self.cpu_s,
-            "processes": self.processes,
+            "times_ns": self.times_ns[first:],
+            "memory_bytes": self.memory_bytes[first:],
+            "cpu_s": self.cpu_s[first:],
+            "processes": self.processes[first:],
         }
 
 
 class Program:
-    """The conversation: `watch ID PID`, `stop ID`, one line each; every line is answered by one line of JSON."""
+    """The conversation: `watch ID PID`, `peek ID SINCE`, `stop ID`, a line each; each is answered by a line of JSON."""
 
     def __init__(self, parent: int, rate_hz: float, reader: ProcReader | PsutilReader) -> None:
         self.parent = parent
@@ -292,6 +294,8 @@ class Program:
             watch = self.watches[words[1]] = Watch(int(words[2]), self.reader)
             watch.sample(time.perf_counter_ns(), self.budget, thorough=True)
             return {"watching": bool(watch.live)}
+        if words[0] == "peek":
+            return self.watches[words[1]].result(int(words[2])) if words[1] in self.watches else {}
         watch = self.watches.pop(words[1])
         watch.sample(time.perf_counter_ns(), self.budget, thorough=True)
         return watch.result()

@@ -325,7 +325,7 @@ def store(path: str | PathLike[str] | None = None) -> Store:
     """Open a store and append to it until it is closed: `with fl.store("runs.db"):`, or `.close()`.
 
     While it is open every flow's run, recorder and comparison of this process is appended as it goes on; a kill loses
-    what ended in the last second. Runs without records (`records=False`) are not kept.
+    what ended in the last second. Runs without records (`level="off"`) are not kept.
 
     Args:
         path: The file; None for this user's own, below FLOWLAB_HOME or in the user's data folder.

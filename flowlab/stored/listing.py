@@ -180,9 +180,8 @@ def _number(connection: Connection, wanted: str, path: Path) -> int:
         return int(ids[beginning[0]])
     if beginning:
         raise SettingError(f"run {wanted!r} may be any of {', '.join(beginning[:5])}: give more of its id")
-    raise SettingError(
-        f"no run {wanted!r} in {path}{nearest(wanted, ids)} `flowlab runs` lists them, and there is last"
-    )
+    near = nearest(wanted, (*ids, LAST)) or "."
+    raise SettingError(f"no run {wanted!r} in {path}{near} `flowlab runs` lists them, and {LAST!r} is the newest")
 
 
 def _summary(row: tuple[Any, ...]) -> dict[str, Any]:
