@@ -1,7 +1,6 @@
 """Whole processes: scripts without a main guard, interrupts, and callers that die."""
 
 import os
-import signal
 import subprocess
 import sys
 import textwrap
@@ -115,11 +114,19 @@ def test_workers_end_with_a_caller_that_is_killed(tmp_path, busy):
 
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
 @pytest.mark.parametrize("executor", ["inline", "asyncio", "threads", "processes", "coroutine"])
-def test_an_interrupt_stops_within_seconds_and_runs_cleanup(tmp_path, executor):
+def test_an_interrupt_stops_within_a_second_and_runs_cleanup(tmp_path, executor):
+    """The second is a hundred naps of 10 ms beside the run: where the machine is busy, they last longer too."""
     process = start(
         tmp_path,
         f"""
-        import asyncio, threading
+        import asyncio, signal, threading
+        naps = [0]
+        def interrupt():
+            sys.stdin.readline()
+            os.kill(os.getpid(), signal.SIGINT)
+            while True:
+                time.sleep(0.01)
+                naps[0] += 1
         @resource
         def opened():
             print("open", flush=True)
@@ -138,23 +145,25 @@ def test_an_interrupt_stops_within_seconds_and_runs_cleanup(tmp_path, executor):
         def tidy(x): print("tidy", flush=True)
         flow = DataFlow(opened, operation(outputs="ready")(lambda opened: 1), operation(outputs="y")(made),
                         operation(stage="cleanup")(tidy))
+        threading.Thread(target=interrupt, daemon=True).start()
         try:
             flow.run({{"x": 1}}, executor=None if {executor!r} == "coroutine" else {executor!r})
         except KeyboardInterrupt:
-            print("interrupted", flush=True)
+            print("interrupted", naps[0], flush=True)
         """,
+        stdin=subprocess.PIPE,
     )
     lines = []
     while "body\n" not in lines:
         lines.append(process.stdout.readline())
         assert lines[-1], process.stderr.read()
-    time.sleep(0.1)
-    began = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
-    assert time.monotonic() - began < 10
+    process.stdin.write("now\n")
+    process.stdin.flush()
+    out, err = process.communicate(timeout=60)
     assert lines == ["open\n", "body\n"]
-    assert out.splitlines() == ["tidy", "close", "interrupted"], err
+    *events, last = out.splitlines()
+    assert events == ["tidy", "close"] and last.startswith("interrupted"), err
+    assert int(last.split()[1]) < 100
     assert process.returncode == 0
 
 
