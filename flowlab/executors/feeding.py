@@ -8,21 +8,23 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 from flowlab.executors import portable
+from flowlab.executors.brief import plain
 from flowlab.executors.child import Child, lease
 from flowlab.executors.failures import UnportableError
 from flowlab.executors.packing import pack
-from flowlab.executors.task import ERROR, Outcome
+from flowlab.executors.task import ERROR, Batch, Outcome
 from flowlab.executors.warming import Warming, enough
-from flowlab.executors.wire import CALL, CALL_FRAME, CALL_HEAD, FULL, FUNCTION, LOAD, NAMED, SETUP, STREAM, frame
+from flowlab.executors.wire import CALL, CALL_FRAME, CALL_HEAD, FULL, FUNCTION, GROUP, LOAD, NAMED, SETUP, STREAM, frame
 from flowlab.metrics.active import SPOOL, count_bytes
 
 AHEAD_NS = 2_000_000
 """A worker is sent calls worth this much time ahead."""
-MOST = 128
+MOST = 256
 """A worker is sent at most this many calls ahead."""
 MOST_LARGE = 2
 """A worker is sent at most this many large values ahead."""
@@ -60,6 +62,7 @@ class Feeding:
         self.children: list[Child] = []
         self.tasks: deque[Any] = deque()
         self.outcomes: deque[Outcome] = deque()
+        self.batches: deque[Batch] = deque()
         self.starts: list[tuple[int, int, int]] = []
         self.numbers: dict[int, int] = {}
         self.dumped: list[tuple[Any, bytes]] = []
@@ -106,23 +109,62 @@ class Feeding:
             if child is None or count < 1:
                 break
             touched[child] = None
-            function = None
-            while count and tasks and len(child.large) < MOST_LARGE:
-                parts = (task := tasks[0]).parts()
-                if parts[0] is not function:
-                    if function is not None:
-                        break
-                    function = parts[0]
-                tasks.popleft()
-                if not task.gone:
-                    self._send(child, task, parts)
-                    count -= 1
+            self._fill(child, count)
         for child in touched:
             self._write(child)
             if len(child.tasks) > 1 and not child.watched:
                 self.watch(child)
         if not tasks and len(self.children) > 1:
             self._look()
+
+    def _fill(self, child: Child, count: int) -> None:
+        """Send a worker the next tasks, as long as they call the same function."""
+        tasks = self.tasks
+        function, _, _ = tasks[0].parts()
+        mean = self._mean(tasks[0])
+        short = mean is not None and mean <= BRIEF_NS and not self.full
+        group: list[Any] = []
+        values: list[tuple[Any, ...]] = []
+        while count and tasks and len(child.large) < MOST_LARGE:
+            task = tasks[0]
+            called, arguments, names = parts = task.parts()
+            if called is not function:
+                break
+            tasks.popleft()
+            if task.gone:
+                continue
+            if short and not names and not task.alone and plain(arguments):
+                group.append(task)
+                values.append(arguments)
+            else:
+                if group:
+                    self._send_group(child, function, group, values)
+                    group, values = [], []
+                self._send(child, task, parts)
+            count -= 1
+        if group:
+            self._send_group(child, function, group, values)
+
+    def _send_group(self, child: Child, function: Any, group: list[Any], values: list[tuple[Any, ...]]) -> None:
+        """Send short calls of one function, their arguments packed together."""
+        at = self.clock()
+        number = self.numbers[id(function)]
+        if number not in child.functions:
+            self._function(child, function)
+        count = len(group)
+        if self.next + count > 0xFFFFFFFF:
+            self.next = 0
+        first = self.next + 1
+        self.next += count
+        data = frame(GROUP, pickle.dumps((first, number, values), 5))
+        now = self.clock()
+        if not child.tasks:
+            child.seen_ns = now
+        cost = ((now - at) // count, len(data) // count, number, now)
+        names = range(first, first + count)
+        child.tasks.update(zip(names, group, strict=True))
+        child.sent.update(zip(names, repeat(cost, count), strict=True))
+        child.out.append(data)
 
     def _room(self, task: Any) -> tuple[Child | None, int]:
         """The worker with most room, and how many tasks like this one it can be sent now."""

@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from pickle import loads
+from operator import sub
 from typing import Any
 
 from flowlab.errors import WorkerLost
 from flowlab.executors.child import Child, give_back
 from flowlab.executors.failures import UnportableError, unpack_error
-from flowlab.executors.feeding import Feeding
+from flowlab.executors.feeding import BRIEF_NS, Feeding
 from flowlab.executors.packing import beside, drop, unpack
-from flowlab.executors.ring import ENTRY
-from flowlab.executors.task import ERROR, OK, STOPPED, YIELD, Outcome, transfer
+from flowlab.executors.task import ERROR, OK, STOPPED, YIELD, Batch, Outcome, transfer
 from flowlab.executors.wire import (
     CUSTOM,
     ERR,
@@ -53,6 +52,12 @@ class Processes(Feeding):
         while outcomes:
             yield outcomes.popleft()
 
+    def take_short(self) -> Iterator[Batch]:
+        """What came of short calls, many at a time."""
+        batches = self.batches
+        while batches:
+            yield batches.popleft()
+
     def stop(self, task: Any) -> int | None:
         """Stop a task that runs, by ending its worker, and return that one's pid; a task that waits is forgotten."""
         task.gone = True
@@ -78,7 +83,7 @@ class Processes(Feeding):
             self.listen(child.fd, None, None)
             if child.dead:
                 continue
-            if child.tasks or child.out or child.pending is not None or child.revoking:
+            if child.tasks or child.out or child.pending is not None:
                 child.stop(kill=True)
             else:
                 give_back(child)
@@ -124,34 +129,38 @@ class Processes(Feeding):
 
     def _drain(self, child: Child) -> None:
         """Take the results that a worker left in its ring."""
-        data = child.ring.read()
-        if not data:
+        records, size = child.ring.read()
+        if not records:
             return
-        count_bytes(len(data))
+        count_bytes(size)
+        size //= len(records)
         child.seen_ns = now = self.clock()
-        tasks, sent, outcomes, pid = child.tasks, child.sent, self.outcomes, child.pid
-        at, end, head = 0, len(data), ENTRY.size
-        while at < end:
-            size, number, flags, started, ended, spent, loading, dumping = ENTRY.unpack_from(data, at)
-            body = data[at + head : at + size]
-            at += size
-            task = tasks.pop(number, None)
-            if task is None:
-                continue
-            cost = sent.pop(number)
-            if child.large:
-                child.large.discard(number)
-            extra: Any = (loading, dumping, now - ended, size, cost, "estimated")
-            if flags:
-                self._good(child, (task, number, flags), body, (started, ended, spent), extra)
-                continue
-            try:
-                value = loads(body)
-            except BaseException as error:
-                self._unread(child, task, error, (started, ended, spent), extra)
-                continue
-            self._learn(cost[2], ended - started)
-            outcomes.append((task, OK, value, started, ended, spent, pid, pid, extra))
+        if any(type(record[3]) is tuple for record in records):
+            for record in records:
+                if type(record[3]) is tuple:
+                    self._entry(child, record, now)
+            records = [record for record in records if type(record[3]) is not tuple]
+            if not records:
+                return
+        numbers, started, ended, values = zip(*records, strict=True)
+        tasks = list(map(child.tasks.pop, numbers))
+        costs = list(map(child.sent.pop, numbers))
+        took = list(map(sub, ended, started))
+        if costs[0][2] == costs[-1][2]:
+            self._learn(costs[0][2], max(took) if max(took) > BRIEF_NS else sum(took) // len(took))
+        else:
+            for cost, wall in zip(costs, took, strict=True):
+                self._learn(cost[2], wall)
+        ways = (child.ring.shared(), now, size)
+        self.batches.append(Batch(child.pid, tasks, values, started, ended, took, costs, ways))
+
+    def _entry(self, child: Child, record: tuple[Any, ...], now: int) -> None:
+        """Take a result that was packed by itself, and has its own CPU."""
+        number, started, ended, (flags, spent, loading, dumping, body) = record
+        task = child.tasks.pop(number, None)
+        if task is not None:
+            extra = (loading, dumping, now - ended, len(body), child.answered(number), "estimated")
+            self._good(child, (task, number, flags), body, (started, ended, spent), extra)
 
     def watch(self, child: Child) -> None:
         """Look into a worker's ring in a moment: short calls with others behind them announce nothing."""
@@ -164,7 +173,7 @@ class Processes(Feeding):
             self._drain(child)
             if len(child.tasks) > 1:
                 self.watch(child)
-            if self.outcomes:
+            if self.outcomes or self.batches:
                 self.wake()
 
         self.later(LATER_S, look)
@@ -282,14 +291,24 @@ class Processes(Feeding):
         if child in self.children:
             self.children.remove(child)
         code = child.process.returncode
-        for position, task in enumerate(child.tasks.values()):
+        for position, (number, task) in enumerate(child.tasks.items()):
             if position:
                 task.started_ns = None
                 self.tasks.append(task)
                 continue
             error = WorkerLost(f"the worker process ended in the middle of a call (exit status {code})")
             self.outcomes.append(
-                (task, STOPPED, error, task.started_ns, self.clock(), None, child.pid, child.pid, None)
+                (
+                    task,
+                    STOPPED,
+                    error,
+                    task.started_ns or child.sent[number][3],
+                    self.clock(),
+                    None,
+                    child.pid,
+                    child.pid,
+                    None,
+                )
             )
         child.tasks.clear()
         self.wake()

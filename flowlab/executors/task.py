@@ -9,19 +9,45 @@ cheap to keep.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 OK, ERROR, YIELD, STOPPED = "ok", "error", "yield", "stopped"
 Outcome = tuple[Any, str, Any, int | None, int | None, int | None, int | None, int | None, Any]
 
 
+class Batch(NamedTuple):
+    """Short calls of one worker that all ended well, in its order.
+
+    Attributes:
+        ways: What CPU the worker had in how much wall time, when they were read, how many bytes each was.
+        costs: What each had to be packed, as in an outcome's `extra`.
+    """
+
+    pid: int
+    tasks: list[Any]
+    values: tuple[Any, ...]
+    started: tuple[int, ...]
+    ended: tuple[int, ...]
+    took: list[int]
+    costs: list[tuple[int, int, int, int]]
+    ways: tuple[tuple[int, int], int, int]
+
+
 def transfer(extra: Any) -> dict[str, Any]:
     """What a call's way to a worker and back cost, as fields of its record."""
-    loading, dumping, since_ns, size_out, (packing, size_in, _, sent_ns), quality = extra
+    if len(extra) == 5:
+        (cpu, wall), (packing, size_in, _, sent_ns), since_ns, size_out, took = extra
+        loading = dumping = 0
+        quality = "estimated"
+        shared = {"cpu_ns": took * cpu // wall if wall else took}
+        shared["cpu_self_ns"] = shared["cpu_ns"]
+    else:
+        loading, dumping, since_ns, size_out, (packing, size_in, _, sent_ns), quality = extra
+        shared = {}
     return {
         "sent_ns": sent_ns, "packing_ns": packing, "deserialise_ns": loading, "serialise_ns": dumping + packing,
         "bytes_in": size_in, "bytes_out": size_out,
-        "return_ns": max(0, since_ns - dumping), "cpu_method": "process_time", "cpu_quality": quality,
+        "return_ns": max(0, since_ns - dumping), "cpu_method": "process_time", "cpu_quality": quality, **shared,
     }  # fmt: skip
 
 
@@ -51,7 +77,7 @@ class Task:
         self.arguments = arguments
         self.names = names
         self.streams = streams
-        self.alone = False
+        self.alone = streams
         self.started_ns: int | None = None
         self.gone = False
         self.gate: Any = None

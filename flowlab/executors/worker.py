@@ -8,6 +8,7 @@ call read is answered once, by a result, an error or its number among those give
 
 from __future__ import annotations
 
+import marshal
 import os
 import pickle
 import signal
@@ -16,11 +17,13 @@ import threading
 import time
 from collections import deque
 from contextlib import suppress
+from itertools import repeat
 from typing import Any
 
+from flowlab.executors import brief
 from flowlab.executors.blocks import OUTWARD
 from flowlab.executors.packing import drop, pack, unpack
-from flowlab.executors.ring import ENTRY, LONGEST, Ring
+from flowlab.executors.ring import LONGEST, Ring
 from flowlab.executors.wire import (
     CALL,
     CALL_HEAD,
@@ -29,6 +32,7 @@ from flowlab.executors.wire import (
     ERROR,
     FULL,
     FUNCTION,
+    GROUP,
     HELLO,
     LOAD,
     LOOK,
@@ -52,7 +56,7 @@ PROGRESS_NS = 100_000_000
 """The caller is told how far a call is at most this often."""
 AHEAD = 64
 """How many elements a generator may be ahead of who takes them in."""
-_HEAD = RESULT_HEAD.size
+LOOK_FRAME = frame(LOOK, b"")
 
 
 class Forward:
@@ -103,6 +107,7 @@ class Worker:
 
     Attributes:
         said: Something was written to the socket that has to be read before this call's result.
+        unseen: There is something in the ring that the caller has not been told of.
         used: The process's CPU when the last call of this batch ended; None if that is not known.
     """
 
@@ -111,8 +116,9 @@ class Worker:
         self.ring = ring
         self.said = False
         self.used: int | None = None
+        self.unseen = False
         self.functions: dict[int, Any] = {}
-        self.calls: deque[bytes] = deque()
+        self.calls: deque[Any] = deque()
         self.writing = threading.Lock()
         self.room = threading.Semaphore(AHEAD)
         self.current = active.Call(0)
@@ -142,6 +148,9 @@ class Worker:
             for kind, payload in reader.frames(data):
                 if kind == CALL:
                     calls.append(payload)
+                elif kind == GROUP:
+                    first, function, arguments = pickle.loads(payload)
+                    calls.extend(zip(range(first, first + len(arguments)), repeat(function), arguments))
                 elif kind == FUNCTION:
                     self.functions[int.from_bytes(payload[:4], "little")] = payload[4:]
                 elif kind == LOAD:
@@ -153,10 +162,15 @@ class Worker:
                     payload = calls.popleft()
                 except IndexError:
                     break
-                self.call(payload)
-            if self.used is not None:
-                self.used = None
-                self.send(frame(LOOK, b""))
+                if type(payload) is bytes:
+                    self.call(payload)
+                else:
+                    calls.appendleft(payload)
+                    brief.run(self)
+            self.used = None
+            if self.unseen:
+                self.unseen = False
+                self.send(LOOK_FRAME)
 
     def tell(self, done: float, total: float | None) -> None:
         """Have the caller know how far the current call is."""
@@ -172,6 +186,9 @@ class Worker:
         with suppress(IndexError):
             while True:
                 payload = self.calls.pop()
+                if type(payload) is not bytes:
+                    numbers.append(payload[0].to_bytes(4, "little"))
+                    continue
                 _, _, flags = CALL_HEAD.unpack_from(payload)
                 drop(payload[CALL_HEAD.size :], flags, self.ring.blocks)
                 numbers.append(payload[:4])
@@ -243,16 +260,18 @@ class Worker:
         except BaseException as error:
             ended, read = clock(), cpu()
             loading = started - arrived - self.measured(ended)
-            self._error(number, error, (started, ended, read - used, loading))
+            self.failed(number, error, (started, ended, read - used, loading))
         else:
             ended, read = clock(), cpu()
             loading = started - arrived - (self.measured(ended) if flags & FULL else 0)
             blocks = self.ring.blocks
             if blocks is not None and blocks.held:
                 blocks.sweep()
-            self._result(number, value, started, ended, read - used, loading)
-            if self.used is not None:
-                self.used = read
+            self.result(number, value, started, ended, read - used, loading)
+            self.used = read if self.unseen else None
+            value = None
+            if blocks is not None and blocks.held:
+                blocks.sweep()
 
     def measure(self, loaded: int) -> tuple[int, int]:
         """Begin to read what level "full" adds to a call; when its function starts, and the CPU used until then."""
@@ -315,7 +334,7 @@ class Worker:
             data, flags, _ = pack(element, self.ring.blocks)
             self.send(frame(YIELD, RESULT_HEAD.pack(number, flags, 0, 0, 0, 0, 0) + data))
 
-    def _result(self, number: int, value: Any, started: int, ended: int, spent: int, loading: int) -> None:
+    def result(self, number: int, value: Any, started: int, ended: int, spent: int, loading: int) -> None:
         told = self.told(spent)
         try:
             data, flags, _ = pack((value, told) if told else value, self.ring.blocks)
@@ -326,21 +345,20 @@ class Worker:
                 f"the result, a {type(value).__name__}, cannot be sent from a worker process ({type(error).__name__}): "
                 f"return plain data, or say runs='threads'"
             )
-            self._error(number, problem, (started, ended, spent, loading))
+            self.failed(number, problem, (started, ended, spent, loading))
             return
         if told:
             flags |= CUSTOM
         if self.calls and not self.said and len(data) < LONGEST:
             dumping = time.perf_counter_ns() - ended
-            size = ENTRY.size + len(data)
-            if self.ring.put(ENTRY.pack(size, number, flags, started, ended, spent, loading, dumping) + data):
-                self.used = 0
+            if self.ring.put(marshal.dumps((number, started, ended, (flags, spent, loading, dumping, data)), 2)):
+                self.unseen = True
                 return
         self.said = False
         head = RESULT_HEAD.pack(number, flags, started, ended, spent, loading, time.perf_counter_ns() - ended)
         self.send(frame(RESULT, head + data))
 
-    def _error(self, number: int, error: BaseException, cost: tuple[int, int, int, int]) -> None:
+    def failed(self, number: int, error: BaseException, cost: tuple[int, int, int, int]) -> None:
         from flowlab.executors.failures import pack_error
 
         data = pack_error(error, self.told(cost[2]))

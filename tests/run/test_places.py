@@ -386,3 +386,31 @@ def test_a_span_inside_a_body_is_not_counted_twice(form):
         DataFlow(made).run({"x": 1}, executor=None if form == "coroutine" else form)
     calls = {record.operation: record for record in recorder.records}
     assert calls["body"].cpu_self_ns <= calls["body"].cpu_ns - calls["inner"].cpu_ns
+
+
+@pytest.mark.parametrize("executor", ["threads", "processes"])
+def test_short_calls_that_say_print_fail_or_return_more_than_a_number_keep_what_is_theirs(executor, capsys):
+    def body(x):
+        from flowlab.metrics import metric
+
+        if x % 50 == 7:
+            raise ValueError(x)
+        if x % 50 == 8:
+            metric(rows=x)
+        if x % 50 == 9:
+            print("said", x)
+        return {0: x, 1: str(x), 2: [x, [x]], 3: None, 4: x / 3, 5: b"x" * x, 6: 1 << 40 * x, 10: (x, x)}.get(x % 50, x)
+
+    flow = DataFlow(operation(outputs="y", on_error="skip")(body), definitions=MANY_X)
+    run = flow.run({"x": range(600)}, executor=executor, workers=2)
+    here = [x for x in range(600) if x % 50 != 7]
+    assert len(run["y"]) == len(here)
+    for x, found in zip(here, run["y"], strict=True):
+        wanted = {1: str(x), 2: [x, [x]], 3: None, 4: x / 3, 5: b"x" * x, 6: 1 << 40 * x, 10: (x, x)}.get(x % 50, x)
+        assert found == wanted and type(found) is type(wanted)
+    assert sorted(str(entry.error) for entry in run.errors) == sorted(str(x) for x in range(600) if x % 50 == 7)
+    assert sorted(r.custom["rows"] for r in run.records if r.custom) == [x for x in range(600) if x % 50 == 8]
+    if executor == "processes":
+        said = capsys.readouterr().out.splitlines()
+        assert sorted(said) == sorted(f"said {x}" for x in range(600) if x % 50 == 9)
+    assert all(record.cpu_ns is not None and record.wall_ns is not None for record in run.records)

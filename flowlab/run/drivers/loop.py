@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from flowlab.executors.task import Outcome
+from flowlab.executors.task import OK, Batch, Outcome
 from flowlab.graph.operation import Operation
 from flowlab.metrics.follow import follow
 from flowlab.run.drivers.attempt import wait_s
@@ -169,7 +169,7 @@ class Loop(Holding):
                 place = "threads"
             if handler.light and handler.limit is None and place in self.pools:
                 pool = self.pools[place]
-                if len(pool.tasks) >= WINDOW:
+                if place == "threads" and len(pool.tasks) >= WINDOW:
                     self.stalled[place].append((context, node, element, arguments, self.clock()))
                     continue
                 call = Pending(context, handler, node, element, arguments, place, self.clock())
@@ -292,6 +292,38 @@ class Loop(Holding):
             else:
                 self.running[operation] -= 1
         context.open -= 1
+        if self.waiting_for_room:
+            self.make_room()
+
+    def _good_all(self, batch: Batch, touched: dict[Context, Context]) -> None:
+        """Short calls of a worker ended well; the caller pumps the contexts touched."""
+        pid, calls, values, starts, ends, took, costs, (share, now, size) = batch
+        context: Any = None
+        state: Any = None
+        rows: list[Any] = []
+        for call, value, started, ended, wall, cost in zip(calls, values, starts, ends, took, costs, strict=True):
+            if call.gone or call.era != call.context.era:
+                continue
+            if call.context is not context:
+                context = call.context
+                touched[context] = context
+                state, rows, keep, prefix = context.state, context.log.rows, context.log.keep, context.prefix
+            handler, node = call.handler, call.node
+            extra = (share, cost, now - ended, size, wall)
+            if not handler.bare or handler.limit is not None or node.late:
+                self._good(call, (call, OK, value, started, ended, None, pid, pid, extra))
+                continue
+            if keep:
+                rows.append(
+                    (prefix + handler.name if prefix else handler.name, "processes", call.attempt, "ok", None,
+                     call.submitted_ns, started, ended, None, pid, pid, None, extra)
+                )  # fmt: skip
+            context.calls.discard(call)
+            try:
+                state.done(node, call.element, (value,))
+            except Exception as raised:
+                context.fail(node, call.element, call.arguments, raised)
+            context.open -= 1
         if self.waiting_for_room:
             self.make_room()
 

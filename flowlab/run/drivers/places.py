@@ -13,7 +13,7 @@ from collections import deque
 from contextlib import suppress
 from typing import Any
 
-from flowlab.executors.task import OK, YIELD, Outcome
+from flowlab.executors.task import OK, YIELD, Batch, Outcome
 from flowlab.metrics.active import CALL, THREAD, Call
 from flowlab.run.drivers.attempt import timed_out
 from flowlab.run.drivers.interrupt import Interrupts
@@ -54,6 +54,10 @@ class Places:
         raise NotImplementedError
 
     def _good(self, call: Pending, outcome: Outcome) -> None:
+        raise NotImplementedError
+
+    def _good_all(self, batch: Batch, touched: dict[Context, Context]) -> None:
+        """Short calls ended well; those contexts have to be pumped."""
         raise NotImplementedError
 
     def pump(self, context: Context) -> None:
@@ -166,6 +170,9 @@ class Places:
     def _take_all(self, executor: Any) -> None:
         touched: dict[Context, Context] = {}
         last = None
+        if executor is self.processes:
+            for batch in executor.take_short():
+                self._good_all(batch, touched)
         for outcome in executor.take():
             call: Pending = outcome[0]
             context = call.context
