@@ -1,0 +1,151 @@
+"""How right flowlab's measurements are, against known truths, and what measuring costs.
+
+    python benchmarks/accuracy.py                 everything; about four minutes
+    python benchmarks/accuracy.py --quick         fewer tries, no block of 1 GB, no demo
+    python benchmarks/accuracy.py --write         also put the table into benchmarks/README.md
+
+Every line has n and its spread: least, median and most of the tries. What must never happen is held against the worst
+try, what is a rate against the median, and what other programs can only worsen - costs, and waiting for the GIL, whose
+every wake-up may wait for a core too - against the least.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import measuring
+import truths
+
+from flowlab.machine import Machine
+from flowlab.metrics.probes import readings_ns
+
+README = Path(__file__).with_name("README.md")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One goal.
+
+    Attributes:
+        values: One a try.
+        goal: What the value is to be at most; at least, if `least` is set.
+        by: "worst", "median" or "least": which of the tries is held against it.
+    """
+
+    name: str
+    values: list[float]
+    goal: float
+    by: str = "worst"
+    least: bool = False
+
+    @property
+    def reached(self) -> float:
+        """The value that counts."""
+        if self.by == "median":
+            return statistics.median(self.values)
+        return min(self.values) if (self.by == "least") != self.least else max(self.values)
+
+    def __str__(self) -> str:
+        held = self.reached >= self.goal if self.least else self.reached <= self.goal
+        spread = ", ".join(f"{f(self.values):.3g}" for f in (min, statistics.median, max))
+        bound = f"{'>=' if self.least else '<='} {self.goal:.3g}"
+        word = "held" if held else "MISSED"
+        return f"| {word} | {self.name} | {self.reached:.3g} ({self.by}) | {bound} | {len(self.values)} | {spread} |"
+
+
+def cpu_lines(tries: int) -> Iterator[Line]:
+    """CPU of calls beside the CPU of their processes."""
+    yield Line("CPU of coroutines, share of the process's", truths.coroutines(tries), 0.98, "median", least=True)
+    yield Line("CPU of threads against the process's, relative", truths.threads(tries), 0.01, "median")
+    yield Line("CPU of workers against their processes', relative", truths.workers(tries), 0.01, "median")
+
+
+def split_lines(tries: int) -> Iterator[Line]:
+    """Where a call's wall went."""
+    yield Line("blocked, the remainder, share of wall", truths.remainders(tries), -0.01, "worst", least=True)
+    for name, case in (
+        ("a sleep is blocked", truths.sleeping), ("a spin is CPU", truths.spinning),
+        ("waiting for a lock is blocked", truths.locked), ("waiting for the GIL is blocked", truths.gil),
+        ("waiting for a core is run queue", truths.queueing),
+    ):  # fmt: skip
+        yield Line(f"{name}: off by, share of wall", case(tries), 0.05, "median")
+
+
+def memory_lines(tries: int, quick: bool) -> Iterator[Line]:
+    """Peaks of single calls, and of runs."""
+    for size, values in truths.memory(tries, (256 if quick else 1024) * truths.MB).items():
+        yield Line(f"peak of {size // truths.MB} MB in a warm worker: off by, of max(1 MB, 1 %)", values, 1.0)
+    yield Line("longest gap of the sampler at 50 Hz while sorted holds the GIL, ms", truths.sampling_gaps(3), 50.0)
+
+
+def cost_lines(tries: int, quick: bool) -> Iterator[Line]:
+    """What measuring costs."""
+    yield Line("rows of an energy balance against its total, relative", truths.conservation(tries), 1e-9)
+    wrapped = measuring.wrapper_us(tries)
+    inline, threads, processes = (
+        measuring.operation_us(executor, tries) for executor in ("inline", "threads", "processes")
+    )
+    for level, goal in (("time", 2.0), ("full", 6.0)):
+        yield Line(f"a measured function at level {level}, us a call", wrapped[level], goal, "least")
+        yield Line(f"an operation inline at level {level}, us a call", inline[level], goal, "least")
+        yield Line(f"an operation in a thread at level {level}, us a call", threads[level], goal, "least")
+    yield Line("an operation in a worker process at level full, us a call", processes["full"], 80.0, "least")
+    if not quick:
+        for name, values in measuring.demo(3).items():
+            yield Line(f"the demo, {name}, share", values, 0.03, "median" if "says" in name else "least")
+
+
+def report(lines: list[Line]) -> list[str]:
+    """The table, and what is no goal."""
+    cost = readings_ns()
+    clocks = f"One reading costs here: wall {cost.wall} ns, CPU {cost.cpu} ns, run queue {cost.runqueue} ns."
+    flow = measuring.FLOW
+    said = [
+        f"{level}: {flow.run({'part': range(300)}, ['n'], executor='inline', level=level).overhead}"
+        for level in ("time", "full")
+    ]
+    head = ["| | goal | reached | wanted | n | least, median, most |", "|---|---|--:|--:|--:|--:|"]
+    told = "`run.overhead` of 300 operations that do nothing: " + "; ".join(said) + "."
+    return [*head, *map(str, lines), "", clocks, "", told, "", *measuring.second_opinion()]
+
+
+def write(lines: list[str], command: str) -> None:
+    """Put the table between its marks in the README."""
+    text = README.read_text(encoding="utf-8")
+    before, rest = text.split("<!-- accuracy -->\n", 1)
+    after = rest.split("<!-- end of accuracy -->\n", 1)[1]
+    body = "\n".join([f"`{command}`, {Machine.detect().sentence()}:", "", *lines])
+    README.write_text(f"{before}<!-- accuracy -->\n{body}\n<!-- end of accuracy -->\n{after}", encoding="utf-8")
+
+
+def main() -> None:
+    """Parse, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tries", type=int, default=10)
+    parser.add_argument("--quick", action="store_true", help="fewer tries, no block of 1 GB, no demo")
+    parser.add_argument("--write", action="store_true", help="put the table into benchmarks/README.md")
+    settings = parser.parse_args()
+    tries = 3 if settings.quick else settings.tries
+    found: list[Line] = []
+    for lines in (
+        cpu_lines(tries), split_lines(tries), memory_lines(min(tries, 5), settings.quick),
+        cost_lines(tries, settings.quick),
+    ):  # fmt: skip
+        for line in lines:
+            print(line, flush=True)
+            found.append(line)
+    text = report(found)
+    print("\n".join(text[2 + len(found) :]))
+    if settings.write:
+        write(text, "python benchmarks/accuracy.py" + (" --quick" if settings.quick else ""))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""What measuring costs: a call at each level, and a whole run of the demo's job; and a second opinion on its energy.
+
+Costs are differences between minima of short batches, taken in turns, so that what else the machine does is in none.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import flowlab as fl
+from flowlab.metrics import Recorder, measured
+
+BATCH = 40
+LEVELS = ("off", "time", "full")
+
+
+def nothing() -> None:
+    """A call that does nothing."""
+
+
+@fl.operation(outputs="n")
+def same(part: int) -> int:
+    """An operation that does next to nothing."""
+    return part
+
+
+FLOW = fl.DataFlow(same, definitions=[fl.Definition("part", many=True)])
+
+
+def _least_us(call: Callable[[], object], n: int, rounds: int) -> float:
+    found = []
+    for _ in range(rounds):
+        began = time.perf_counter_ns()
+        call()
+        found.append((time.perf_counter_ns() - began) / n / 1e3)
+    return min(found)
+
+
+def wrapper_us(tries: int) -> dict[str, list[float]]:
+    """What a measured function costs beyond the bare one, in microseconds, by level."""
+    wrapped = measured(nothing)
+
+    def batch(function: Callable[[], None]) -> Callable[[], None]:
+        def run() -> None:
+            for _ in range(BATCH):
+                function()
+
+        return run
+
+    found: dict[str, list[float]] = {level: [] for level in LEVELS[1:]}
+    for _ in range(tries):
+        bare = _least_us(batch(nothing), BATCH, 100)
+        for level, values in found.items():
+            with Recorder(level=level):
+                values.append(_least_us(batch(wrapped), BATCH, 100) - bare)
+    return found
+
+
+def operation_us(executor: str, tries: int, n: int = 300) -> dict[str, list[float]]:
+    """What an operation of a flow costs beyond one that is not measured, in microseconds, by level."""
+    calls = {
+        level: lambda level=level: FLOW.run({"part": range(n)}, ["n"], executor=executor, workers=1, level=level)
+        for level in LEVELS
+    }
+    for call in calls.values():
+        call()
+    found: dict[str, list[float]] = {level: [] for level in LEVELS[1:]}
+    for _ in range(tries):
+        least = {level: _least_us(call, n, 8) for level, call in calls.items()}
+        for level, values in found.items():
+            values.append(least[level] - least["off"])
+    return found
+
+
+def demo(tries: int, strategies: tuple[str, ...] = ("serial", "dataflow")) -> dict[str, list[float]]:
+    """The demo's job, measured and not, in turns: what is said of measuring, and what it added to CPU, as shares."""
+    from flowlab.workloads import loneliest
+
+    found: dict[str, list[float]] = {}
+    scale = loneliest.SCALES["demo"]
+    with loneliest.site(latency_ms=scale["latency_ms"]) as site:
+        job = loneliest.job(site, n_countries=scale["n_countries"])
+        used: dict[tuple[str, str], list[float]] = {}
+        for _ in range(tries):
+            for level in LEVELS:
+                compared = fl.compare(job, list(strategies), repeats=1, level=level, say=lambda _: None)
+                for run in compared.runs:
+                    used.setdefault((run.strategy, level), []).append(run.cpu_s or 0)
+                    if run.records:
+                        name = f"{run.strategy} at level {level}: what it says of itself"
+                        found.setdefault(name, []).append(run.overhead.share or 0)
+    for (strategy, level), values in used.items():
+        if level != "off":
+            bare = used[strategy, "off"]
+            added = [one / other - 1 for one, other in zip(values, bare, strict=True)]
+            found[f"{strategy} at level {level}: CPU beyond level off"] = [min(values) / min(bare) - 1, *added]
+    return found
+
+
+@contextmanager
+def _no_network() -> Iterator[None]:
+    """Refuse every connection while the block lasts."""
+    connect = socket.socket.connect
+
+    def refuse(*_: Any) -> None:
+        raise OSError("no network in this benchmark")
+
+    socket.socket.connect = refuse  # type: ignore[assignment,method-assign]
+    try:
+        yield
+    finally:
+        socket.socket.connect = connect  # type: ignore[method-assign]
+
+
+def second_opinion() -> list[str]:
+    """A run's energy as flowlab and as codecarbon estimate it, over the same five seconds of work."""
+    try:
+        from codecarbon import OfflineEmissionsTracker
+    except ImportError:
+        return ["codecarbon is not installed (group `bench`): no second opinion on energy."]
+    logging.getLogger("codecarbon").setLevel(logging.CRITICAL)
+    with _no_network(), Recorder(sample_hz=20) as recorder:
+        tracker = OfflineEmissionsTracker(
+            country_iso_code="USA", save_to_file=False, log_level="critical", tracking_mode="machine",
+            measure_power_secs=1, allow_multiple_runs=True,
+        )  # fmt: skip
+        tracker.start()
+        began, used = time.perf_counter(), time.process_time()
+        with recorder.span("compute"):
+            while time.perf_counter() - began < 5:
+                sum(range(10_000))
+        wall_s, cpu_s = time.perf_counter() - began, time.process_time() - used
+        tracker.stop()
+    data = tracker.final_emissions_data
+    theirs = {"CPU": data.cpu_energy, "memory": data.ram_energy, "all": data.energy_consumed}
+    ours = fl.energy(recorder)
+    seen = ", ".join(f"{name} {kwh * 3.6e6:.3g} J" for name, kwh in theirs.items())
+    return [
+        f"One core busy for {wall_s:.3g} s ({cpu_s:.3g} s of CPU): flowlab says {ours.total_j:.3g} J "
+        f"({ours.energy.low_j:.3g} to {ours.energy.high_j:.3g} J; dynamic {ours.energy.dynamic_j:.3g}, idle "
+        f"{ours.idle_j:.3g}, memory {ours.ram_j:.3g}; {ours.energy.profile}); codecarbon, offline and by machine, says "
+        f"{seen}: it takes the processor's whole power and the memory that is built in.",
+    ]
