@@ -236,9 +236,7 @@ class Stream:
             await self.driver.close()
 
 
-def stream(
-    flow: Any, source: Any, outputs: Any, limit: int, ordered: bool, settings: Settings
-) -> AsyncIterator[Run]:
+def stream(flow: Any, source: Any, outputs: Any, limit: int, ordered: bool, settings: Settings) -> AsyncIterator[Run]:
     """Yield a run for each item of the source, at most `limit` in flight; shown, if that is asked for."""
     return (_shown if settings.progress else _stream)(flow, source, outputs, limit, ordered, settings)
 
