@@ -133,7 +133,9 @@ def _labels(workers: Mapping[_Worker, Sequence[Record]]) -> dict[_Worker, str]:
     """
     labels: dict[_Worker, str] = {}
     home = next(iter(workers), (None, None, None))
-    main = next((worker for worker in workers if worker[:2] == home[:2] and worker[1] == worker[2]), home)
+    own = [worker for worker in workers if worker[:2] == home[:2]]
+    # Where thread ids are not the kernel's, only a thread on its own is known to be the main one.
+    main = next((worker for worker in own if worker[1] == worker[2]), home if len(own) == 1 else None)
     processes: dict[tuple[Any, Any], int] = {home[:2]: 0}
     threads: dict[tuple[Any, Any], int] = defaultdict(int)
     for worker, calls in workers.items():

@@ -8,7 +8,7 @@ options.
 from collections.abc import Mapping
 
 from flowlab.adventure.chapters import Chapter
-from flowlab.adventure.series import login_crawl_parse, start_here
+from flowlab.adventure.series import login_crawl_parse, start_here, threads
 from flowlab.adventure.series.quizzes import PLACES, QUIZZES, quiz_of
 from flowlab.errors import SettingError
 
@@ -20,7 +20,7 @@ CHAPTERS: Mapping[str, Chapter] = {
         start_here.CHAPTER,
         Chapter("01_measure_first", "Measure first"),
         login_crawl_parse.CHAPTER,
-        Chapter("03_threads", "Wait in threads"),
+        threads.CHAPTER,
         Chapter("04_asyncio", "Wait on one loop"),
         Chapter("05_processes", "Work in processes"),
         Chapter("06_hazards", "Find the hazards"),
