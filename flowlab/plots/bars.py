@@ -14,6 +14,7 @@ from flowlab.comparison.result import Comparison, StrategyRun
 from flowlab.errors import PlotError, SettingError, require
 from flowlab.plots.calls import shares, timed
 from flowlab.plots.chart import Chart, new_chart
+from flowlab.plots.sources import Source, compared, whence
 from flowlab.plots.theme import (
     NARROW_IN,
     OTHER,
@@ -24,7 +25,7 @@ from flowlab.plots.theme import (
     operation_colours,
     shown_operations,
 )
-from flowlab.plots.wording import listing, percent, provenance, seconds
+from flowlab.plots.wording import listing, percent, seconds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,11 +66,12 @@ class _Walls:
     repeats_s: tuple[float, ...]
 
 
-def breakdown(comparison: Comparison, *, parts: str = "calls", theme: str = "light", narrow: bool = False) -> Chart:
+def breakdown(source: Source, *, parts: str = "calls", theme: str = "light", narrow: bool = False) -> Chart:
     """Return what the time of all calls of each strategy was spent on, as stacked bars.
 
     Args:
-        comparison: The run of median wall time of each strategy is shown.
+        source: A comparison, of which the run of median wall time of each strategy is shown, or a run of any kind, a
+            recorder, or records; stored or not.
         parts: "calls" divides each operation into computing and waiting; "overhead" adds, a strategy as a whole, what
             calls waited in the queue and what moving arguments and results to other processes took.
         theme: "light" or "dark".
@@ -81,6 +83,7 @@ def breakdown(comparison: Comparison, *, parts: str = "calls", theme: str = "lig
     """
     if parts not in ("calls", "overhead"):
         raise SettingError(f"there is no division {parts!r}: choose calls or overhead.")
+    comparison = compared(source)
     ended = [name for name in comparison.strategies if any(run.error is None for run in comparison.runs_of(name))]
     shown = {name: comparison.best(name) for name in ended}
     pieces = [piece for run in shown.values() for piece in _parts(run, queue=parts == "overhead")]
@@ -96,7 +99,7 @@ def breakdown(comparison: Comparison, *, parts: str = "calls", theme: str = "lig
         return _figure(_drawn(pieces), walls, look, small)
 
     return new_chart(
-        draw, alt=_alt(pieces, walls), caption=_caption(comparison, pieces), data=frame, theme=theme, narrow=narrow
+        draw, alt=_alt(pieces, walls), caption=_caption(source, pieces), data=frame, theme=theme, narrow=narrow
     )
 
 
@@ -169,7 +172,7 @@ def _alt(pieces: Sequence[_Part], walls: Mapping[str, _Walls]) -> str:
     return f"Stacked bars of the time in calls, {listing(list(walls))}. {'; '.join(said)}."
 
 
-def _caption(comparison: Comparison, pieces: Sequence[_Part]) -> str:
+def _caption(source: Source, pieces: Sequence[_Part]) -> str:
     present = {piece.kind for piece in pieces}
     explained = listing([words for kind, (_, words) in KINDS.items() if kind in present])
     said = [
@@ -178,7 +181,7 @@ def _caption(comparison: Comparison, pieces: Sequence[_Part]) -> str:
     ]
     if any(piece.operation == OUTSIDE for piece in pieces):
         said.append("Outside calls: CPU time of the run in no measured call (imports in workers, pools, the runtime).")
-    return " ".join([*said, provenance(comparison)])
+    return " ".join([*said, whence(source)])
 
 
 def _figure(pieces: Sequence[_Part], walls: Mapping[str, _Walls], theme: Theme, narrow: bool) -> Figure:

@@ -16,6 +16,7 @@ from flowlab.comparison.result import Comparison, StrategyRun, number
 from flowlab.errors import PlotError, SettingError, require
 from flowlab.plots.calls import timed
 from flowlab.plots.chart import Chart, new_chart
+from flowlab.plots.sources import Source, compared, each_of, opened, whence
 from flowlab.plots.spread import median_interval
 from flowlab.plots.theme import (
     FAINT,
@@ -29,7 +30,7 @@ from flowlab.plots.theme import (
     new_figure,
     strategy_looks,
 )
-from flowlab.plots.wording import listing, provenance, quantity, seconds, sentence_case
+from flowlab.plots.wording import listing, quantity, seconds, sentence_case
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,19 +51,19 @@ class _Curve:
     spans: tuple[tuple[float, float], ...] = ()
 
 
-def memory(
-    source: Comparison | StrategyRun | Sequence[StrategyRun], *, theme: str = "light", narrow: bool = False
-) -> Chart:
+def memory(source: Source | Sequence[Source], *, theme: str = "light", narrow: bool = False) -> Chart:
     """Return the memory of all processes of each strategy over time, its peak named; one panel a strategy, one scale.
 
     Args:
-        source: A comparison (the run of median wall time full, the others faint), one run, or several.
+        source: A comparison (the run of median wall time full, the others faint), one run, or several; stored or not.
         theme: "light" or "dark".
         narrow: Whether to draw for a narrow screen.
 
     Raises:
         PlotError: No run was sampled.
     """
+    given = each_of(source)
+    source = opened(source) if len(given) == 1 else [opened(each) for each in given]
     curves, peaks = _memory_curves(source)
     if not curves:
         raise PlotError("there is no memory to draw: no run was sampled.")
@@ -77,10 +78,9 @@ def memory(
         f"{name}: peak {number(curve_peak * MB)} MB at {seconds(at)}{during}"
         for name, (at, curve_peak, during) in peaks.items()
     )
-    whence = provenance(source if isinstance(source, Comparison) else _runs(source)[0])
     caption = (
         f"Memory of all processes of a run together ({method}), sampled from another process; full: the run of median "
-        f"wall time, faint: the other repeats. {whence}"
+        f"wall time, faint: the other repeats. {whence(given[0])}"
     )
     return new_chart(draw, alt=alt + ".", caption=caption, data=frame, theme=theme, narrow=narrow)
 
@@ -175,7 +175,7 @@ def _memory_panel(
 
 
 def requests(
-    source: Comparison | Sequence[Comparison], *, y: str = "wall_s", theme: str = "light", narrow: bool = False
+    source: Source | Sequence[Source], *, y: str = "wall_s", theme: str = "light", narrow: bool = False
 ) -> Chart:
     """Return time or memory against the number of requests completed, one line a strategy.
 
@@ -191,7 +191,8 @@ def requests(
     """
     if y not in ("wall_s", "memory"):
         raise SettingError(f"there is no {y!r} to draw against requests: choose wall_s or memory.")
-    comparisons = [source] if isinstance(source, Comparison) else list(source)
+    given = each_of(source)
+    comparisons = [compared(each) for each in given]
     single = len(comparisons) == 1
     curves = _progress_curves(comparisons[0], y) if single else _size_curves(comparisons, y)
     if not curves:
@@ -206,7 +207,7 @@ def requests(
     def draw(look: Theme, small: bool) -> Figure:
         return _requests_figure(curves, labels, 1.0 if y == "wall_s" else MB, look, small)
 
-    caption = _requests_caption(single, y) + " " + provenance(comparisons[0])
+    caption = _requests_caption(single, y) + " " + whence(given[0])
     return new_chart(
         draw, alt=_requests_alt(curves, y, single), caption=caption, data=frame, theme=theme, narrow=narrow
     )

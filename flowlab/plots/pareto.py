@@ -15,6 +15,7 @@ from flowlab.comparison.result import Comparison, StrategyRun
 from flowlab.errors import PlotError, SettingError, require
 from flowlab.plots.chart import Chart, new_chart
 from flowlab.plots.labels import name_points
+from flowlab.plots.sources import Source, compared, whence
 from flowlab.plots.spread import median_interval
 from flowlab.plots.theme import (
     FAINT,
@@ -28,7 +29,7 @@ from flowlab.plots.theme import (
     new_figure,
     strategy_looks,
 )
-from flowlab.plots.wording import Quantity, listing, provenance, quantity, sentence_case
+from flowlab.plots.wording import Quantity, listing, quantity, sentence_case
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,7 +51,7 @@ class _Point:
 
 
 def tradeoff(
-    comparison: Comparison,
+    source: Source,
     *,
     x: str = "wall_s",
     y: str = "peak_bytes",
@@ -64,6 +65,7 @@ def tradeoff(
     strategies that none beats in both (the Pareto frontier).
 
     Args:
+        source: A comparison, or a run that was sampled; stored or not.
         x, y: What to compare by: wall_s, cpu_s, start_s, peak_bytes, bytes_moved or energy_j.
         chosen: The reader's choice of strategy, ringed.
         theme: "light" or "dark".
@@ -73,6 +75,7 @@ def tradeoff(
         SettingError: `x`, `y` or `chosen` is unknown.
         PlotError: No strategy has both quantities.
     """
+    comparison = compared(source)
     if chosen is not None and chosen not in comparison.strategies:
         raise SettingError(f"no strategy {chosen!r} to mark: this comparison has {', '.join(comparison.strategies)}.")
     facets = [(quantity(y), _points(comparison, x, y))]
@@ -90,7 +93,7 @@ def tradeoff(
     return new_chart(
         draw,
         alt=_alt(quantity(x), facets, chosen),
-        caption=_caption(comparison, facets),
+        caption=_caption(comparison, facets, whence(source)),
         data=frame,
         theme=theme,
         narrow=narrow,
@@ -166,7 +169,7 @@ def _alt(x: Quantity, facets: Sequence[tuple[Quantity, list[_Point]]], chosen: s
     return " ".join(sentence_case(part) for part in said)
 
 
-def _caption(comparison: Comparison, facets: Sequence[tuple[Quantity, list[_Point]]]) -> str:
+def _caption(comparison: Comparison, facets: Sequence[tuple[Quantity, list[_Point]]], origin: str) -> str:
     parts = [
         "Faint: every repeat; full: the median, with its 95 % bootstrap interval (with n = 3 the full range); "
         "stepped line: the strategies that none beats in both; lower left is better."
@@ -178,7 +181,7 @@ def _caption(comparison: Comparison, facets: Sequence[tuple[Quantity, list[_Poin
         )
     if any(run.memory_method == "rss" for run in comparison.runs):
         parts.append("Memory is RSS, which counts pages shared between processes once for each of them.")
-    return " ".join([*parts, provenance(comparison)])
+    return " ".join([*parts, origin])
 
 
 def _figure(

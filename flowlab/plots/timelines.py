@@ -6,14 +6,15 @@ scale, and a bar's solid part is the share of the call spent computing, its hatc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flowlab.comparison.result import Comparison, StrategyRun
 from flowlab.errors import PlotError, require
 from flowlab.plots.calls import Group, Share, Slot, arranged, shares
 from flowlab.plots.chart import Chart, new_chart
+from flowlab.plots.sources import Source, opened, whence
 from flowlab.plots.theme import (
     NARROW_IN,
     OTHER,
@@ -24,13 +25,12 @@ from flowlab.plots.theme import (
     operation_colours,
     shown_operations,
 )
-from flowlab.plots.wording import counted, listing, percent, provenance, seconds
+from flowlab.plots.wording import counted, listing, percent, seconds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from flowlab.metrics import Record
 
 LANE_IN = 0.15
 BAR = 0.84
@@ -56,7 +56,7 @@ class _Panel:
 
 
 def timeline(
-    source: Comparison | StrategyRun | Iterable[Record] | Any,
+    source: Source,
     *,
     until_s: float | None = None,
     theme: str = "light",
@@ -65,8 +65,8 @@ def timeline(
     """Return the calls of a run over time, one lane a worker, waiting hatched and computing solid.
 
     Args:
-        source: A run of a comparison, a flow's run, its records, or a whole comparison (the run of median wall time
-            of every strategy, one panel each).
+        source: A run of any kind, a recorder, records, or a whole comparison (the run of median wall time of every
+            strategy, one panel each); stored or not.
         until_s: Right end of the time axis, to give several timelines one scale; None fits the longest run.
         theme: "light" or "dark".
         narrow: Whether to draw for a narrow screen.
@@ -74,7 +74,7 @@ def timeline(
     Raises:
         PlotError: There is no call to draw.
     """
-    panels = _panels(source)
+    panels = _panels(opened(source))
     operations = _colours(panels)
     end_s = until_s or max(panel.wall_s for panel in panels)
     frame = require("pandas", extra="demo", why="to keep a figure's data").DataFrame(
@@ -87,15 +87,15 @@ def timeline(
     caption = (
         "Bars: calls, one lane a worker; the solid part of a bar's height is the share of the call spent computing, "
         f"the hatched part the share spent waiting (for the network, a lock or a core); x: a failed call. "
-        f"{provenance(source)}"
+        f"{whence(source)}"
     )
     return new_chart(draw, alt=_alt(panels), caption=caption, data=frame, theme=theme, narrow=narrow)
 
 
-def _panels(source: Any) -> list[_Panel]:
+def _panels(source: Comparison | StrategyRun) -> list[_Panel]:
     if isinstance(source, Comparison):
         ended = [name for name in source.strategies if any(run.wall_s is not None for run in source.runs_of(name))]
-        runs: Sequence[Any] = [source.best(name) for name in ended]
+        runs = [source.best(name) for name in ended]
     else:
         runs = [source]
     panels = [panel for run in runs if (panel := _panel(run)) is not None]
@@ -106,18 +106,15 @@ def _panels(source: Any) -> list[_Panel]:
     return panels
 
 
-def _panel(run: Any) -> _Panel | None:
-    records = tuple(getattr(run, "records", run))
-    groups, slots = arranged(records)
+def _panel(run: StrategyRun) -> _Panel | None:
+    groups, slots = arranged(run.records)
     if not slots:
         return None
-    start_ns = getattr(run, "started_ns", None)
     first_ns = min(slot.record.started_ns or 0 for slot in slots)
-    start_ns = first_ns if start_ns is None else min(start_ns, first_ns)
+    start_ns = first_ns if run.started_ns is None else min(run.started_ns, first_ns)
     last_ns = max(slot.record.ended_ns or 0 for slot in slots)
-    wall_s = getattr(run, "wall_s", None) or (last_ns - start_ns) / 1e9
-    name = getattr(run, "strategy", None) or slots[0].record.strategy or "run"
-    return _Panel(str(name), start_ns, wall_s, tuple(groups), tuple(slots), shares(records))
+    wall_s = run.wall_s or (last_ns - start_ns) / 1e9
+    return _Panel(run.strategy, start_ns, wall_s, tuple(groups), tuple(slots), shares(run.records))
 
 
 def _colours(panels: Sequence[_Panel]) -> dict[str, tuple[str, str]]:

@@ -131,6 +131,8 @@ def provenance(source: Any) -> str:
     if isinstance(source, Comparison):
         counts = [sum(run.error is None for run in source.runs_of(name)) for name in source.strategies]
         return f"{runs_each(counts)}, interleaved, each in a fresh process; {source.machine.sentence()}."
+    if isinstance(machine := getattr(source, "machine", None), Machine):
+        return f"n = 1 run, so no spread; {machine.sentence()}."
     records = tuple(getattr(source, "records", source))
     hosts = {record.host for record in records if record.host is not None}
     if len(hosts) > 1:
