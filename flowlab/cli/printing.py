@@ -39,6 +39,8 @@ def comparison(found: Comparison) -> None:
         console.print(
             f"Energy is an estimate ({energy.method}, {band}), not a measurement: {energy.source}.", style="dim"
         )
+    if found.measuring:
+        console.print(found.measuring, style="dim")
     for line in filter(None, (found.sentence, *found.disagreements, *_failures(found), *_last_lines(found))):
         console.print(line)
     if found.question and found.answer:

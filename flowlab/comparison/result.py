@@ -222,6 +222,16 @@ class Comparison:
         """The records of all calls of all runs."""
         return tuple(record for run in self.runs for record in run.records)
 
+    @property
+    def measuring(self) -> str:
+        """What measuring cost the runs, as a sentence; empty if no calls were recorded."""
+        shares = [run.overhead.share for run in self.runs if run.overhead.share is not None]
+        if not shares:
+            return ""
+        n = len(self.records)
+        calls = "1 call" if n == 1 else f"{n:,} calls"
+        return f"Measuring {calls} took at most {100 * max(shares):.2g} % of a run's wall time."
+
     def table(self, rows: str = "strategies") -> pd.DataFrame:
         """The comparison as a frame.
 
@@ -258,7 +268,8 @@ class Comparison:
             f"{self.name}: {len(self.strategies)} strategies, n = {self.n_repeats} each, {self.machine.sentence()}"
         ]
         lines += [f"  {row['strategy']:<10} {_text(row)}" for row in self.strategy_rows()]
-        return "\n".join([*lines, self.sentence, *self.disagreements, *([self.verdict.text] if self.verdict else [])])
+        lines += [self.sentence, *self.disagreements, self.measuring, self.verdict.text if self.verdict else ""]
+        return "\n".join(line for line in lines if line)
 
     def _repr_html_(self) -> str:
         rows = "".join(
@@ -268,7 +279,8 @@ class Comparison:
             f"<tr><th scope='row'>({escape(str(row['service']))})</th>{_cells(row)}</tr>" for row in self.service_rows()
         )
         head = "".join(f"<th scope='col'>{title}</th>" for title in ("strategy", *_COLUMNS))
-        notes = [self.sentence, *self.disagreements, self.answer or "", self.verdict.text if self.verdict else ""]
+        verdict = self.verdict.text if self.verdict else ""
+        notes = [self.sentence, *self.disagreements, self.answer or "", verdict, self.measuring]
         prose = "".join(f"<p>{escape(note)}</p>" for note in notes if note)
         caption = (
             f"{self.name}: medians of n = {self.n_repeats} runs each (smallest to largest); {self.machine.sentence()}"

@@ -242,6 +242,7 @@ class Worker:
             target = self.functions[function]
             if type(target) is bytes:
                 target = self.function(function)
+                used = cpu()  # loading a function is no part of its first call
             names: tuple[str, ...] = ()
             if flags & NAMED:
                 arguments, names = arguments

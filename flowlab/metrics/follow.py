@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from flowlab.metrics.active import CALL, Call, recorder
-from flowlab.metrics.probes import TIME, Clocks, Measured, drive
+from flowlab.metrics.probes import STEPPED, TIME, Clocks, Measured, drive
 
 
 class Followed(Measured):
@@ -62,7 +62,10 @@ def follow(loop: asyncio.AbstractEventLoop, clocks: Clocks = TIME) -> None:
 
 
 class TaskFactory:
-    """Makes tasks as the loop did before, with the coroutine stepped by the probe while something measures."""
+    """Makes tasks as the loop did before, with the coroutine stepped by the probe while something measures.
+
+    A measured coroutine steps itself.
+    """
 
     def __init__(self, before: Callable[..., Any] | None, clocks: Any) -> None:
         self.before = before
@@ -71,7 +74,8 @@ class TaskFactory:
     def __call__(self, loop: asyncio.AbstractEventLoop, coro: Any, **settings: Any) -> Any:
         """Return a task for the coroutine."""
         owner = CALL.get()
-        if (owner is not None or recorder() is not None) and asyncio.iscoroutine(coro):
+        stepped = getattr(coro, "cr_code", None) in STEPPED
+        if not stepped and (owner is not None or recorder() is not None) and asyncio.iscoroutine(coro):
             coro = FollowedCoroutine(coro, Followed(owner, self.clocks))
         if self.before is not None:
             return self.before(loop, coro, **settings)

@@ -21,6 +21,8 @@ from typing import Any
 from flowlab.metrics.active import CALL, THREAD, Call
 
 
+STEPPED: set[Any] = set()
+"""The code of coroutines that step themselves: what wraps a measured coroutine function."""
 NEAR_NS = 5_000
 """Between two readings of a thread's clocks this near each other it ran: the second is worked out from the first."""
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar, overload
 
 from flowlab.errors import SettingError
 from flowlab.metrics.active import CALL, THREAD, Call, nearest_recorder
-from flowlab.metrics.probes import Measured, drive, running_loop
+from flowlab.metrics.probes import STEPPED, Measured, drive, running_loop
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -187,6 +187,7 @@ def _coroutine(function: Any, name: str, stage: str | None, find: Callable[[], A
             recorder.finish(call, error)
             error = None
 
+    STEPPED.add(wrapper.__code__)
     return wrapper
 
 

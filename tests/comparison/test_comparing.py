@@ -8,6 +8,7 @@ import sys
 import textwrap
 import threading
 import time
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -338,6 +339,9 @@ def test_a_comparison_measures_as_much_as_it_is_told(level: str, reads: str | No
     assert reads is None or getattr(run.records[0], reads) is not None
     assert run.overhead.calls == len(run.records)
     assert found.agree
+    assert bool(found.measuring) == (reads is not None)
+    assert found.measuring in str(found)
+    assert escape(found.measuring) in found._repr_html_()
 
 
 def _total(n: int) -> int:

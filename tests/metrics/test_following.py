@@ -252,3 +252,59 @@ def test_a_driver_with_a_clock_of_its_own_pauses_what_is_open_inside_its_corouti
     assert [record.cpu_ns for record in recorder.records] == [12, 12]
     assert [record.cpu_self_ns for record in recorder.records] == [12, 0]
     assert frame.inner_ns == 12
+
+
+def test_a_task_that_runs_eagerly_within_its_parents_step_counts_once(recorder, clock, work) -> None:
+    """As `asyncio.eager_task_factory` (Python 3.12) does: the first step is run where the task is made."""
+
+    def eager(loop: asyncio.AbstractEventLoop, coro: object, **settings: object) -> asyncio.Future[object]:
+        try:
+            asked = coro.send(None)  # type: ignore[attr-defined]
+        except StopIteration as stop:
+            future: asyncio.Future[object] = loop.create_future()
+            future.set_result(stop.value)
+            return future
+
+        async def rest() -> None:
+            await asyncio.sleep(0) if asked is None else await asked
+            with pytest.raises(StopIteration):
+                coro.send(None)  # type: ignore[attr-defined]
+
+        return asyncio.Task(rest(), loop=loop)
+
+    async def quick() -> None:
+        clock.spend(10)
+
+    @measured("quick call")
+    async def quick_call() -> None:
+        clock.spend(100)
+
+    @measured("parent")
+    async def parent() -> None:
+        clock.spend(1)
+        await asyncio.gather(asyncio.create_task(quick()), asyncio.create_task(quick_call()))
+        await asyncio.create_task(work.child(1000))
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_task_factory(eager)
+        await parent()
+
+    asyncio.run(main())
+    found = by_name(recorder)
+    assert (found["parent"].cpu_ns, found["parent"].cpu_self_ns) == (2111, 2011)
+    assert (found["quick call"].cpu_ns, found["quick call"].parent) == (100, found["parent"].id)
+
+
+@pytest.mark.skipif(not hasattr(asyncio, "eager_task_factory"), reason="no eager tasks in this Python")
+def test_pythons_own_eager_tasks_count_once(recorder, clock, work) -> None:
+    @measured("parent")
+    async def parent() -> None:
+        await asyncio.gather(asyncio.create_task(work.child(10)), asyncio.create_task(work.named_child(100)))
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+        await parent()
+
+    asyncio.run(main())
+    found = by_name(recorder)
+    assert (found["parent"].cpu_ns, found["parent"].cpu_self_ns) == (120, 20)

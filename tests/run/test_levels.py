@@ -245,3 +245,16 @@ def test_a_measured_call_around_a_run_counts_nothing_twice(executor):
     assert found["around"].cpu_ns >= found["around"].cpu_self_ns + found["spin"].cpu_self_ns
     if executor != "processes":
         assert sum(record.cpu_self_ns or 0 for record in recorder.records) <= used
+
+
+def test_loading_a_function_is_no_part_of_its_first_calls_cpu(tmp_path, monkeypatch):
+    module = tmp_path / "slow_to_import.py"
+    module.write_text("import time\nend = time.thread_time() + .2\nwhile time.thread_time() < end: pass\n"
+                      "def same(x): return x\n")  # fmt: skip
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import slow_to_import
+
+    flow = fl.DataFlow(fl.operation(outputs="y")(slow_to_import.same))
+    record = by_name(flow.run({"x": 1}, executor="processes"))["same"]
+    assert record.deserialise_ns > 150_000_000 or record.transfer_ns > 150_000_000
+    assert record.cpu_ns < 100_000_000

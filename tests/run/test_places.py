@@ -275,13 +275,15 @@ def test_a_call_that_ends_too_late_failed_wherever_it_ran(executor):
 @every
 def test_metrics_reported_in_a_body_are_in_its_record(executor):
     def body(x):
-        from flowlab.metrics import metric
+        from flowlab.metrics import metric, progress
 
         metric(rows=x)
+        progress(x, 10)
         return x
 
     run = DataFlow(operation(outputs="y")(body), definitions=MANY_X).run({"x": [1, 2]}, executor=executor)
-    assert sorted(r.custom["rows"] for r in run.records if r.operation == "body") == [1, 2]
+    said = sorted((dict(r.custom) for r in run.records if r.operation == "body"), key=lambda custom: custom["rows"])
+    assert said == [{"rows": x, "progress_done": x, "progress_total": 10} for x in (1, 2)]
 
 
 @every
