@@ -20,7 +20,6 @@ from typing import Any
 
 from flowlab.metrics.active import CALL, THREAD, Call
 
-
 STEPPED: set[Any] = set()
 """The code of coroutines that step themselves: what wraps a measured coroutine function."""
 NEAR_NS = 5_000
