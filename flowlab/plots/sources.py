@@ -20,7 +20,7 @@ Source = Any
 """A comparison, a run of one, a flow's run, a recorder, a stored run, or records."""
 
 
-def each_of(source: Source | Sequence[Source]) -> tuple[Source, ...]:
+def each_of(source: Source) -> tuple[Source, ...]:
     """Return the sources in a sequence of them; what is one source, as records are, alone."""
     if isinstance(source, Sequence) and source and not isinstance(source[0], Record):
         return tuple(source)
