@@ -301,7 +301,8 @@ class Worker:
         if self.inside is None:
             from flowlab.metrics.recorder import Recorder
 
-            self.inside = Recorder(keeps_nested=True)
+            full = self.probing is not None and self.probing.begun
+            self.inside = Recorder(level="full" if full else "time", keeps_nested=True)
             self.inside.executor = "processes"
         if self.current.custom is None:
             self.current.custom = {}

@@ -187,6 +187,24 @@ def test_a_stream_and_a_sub_flow_take_the_level_too():
         assert all(record.runqueue_ns is not None for run in runs for record in run.records)
 
 
+@linux
+@every
+@pytest.mark.parametrize("level", ["time", "full"])
+def test_spans_inside_a_call_are_measured_as_much_as_the_call(executor, level):
+    @fl.operation(outputs="y")
+    def outer(x):
+        import flowlab
+
+        with flowlab.span("inner"):
+            sum(range(10_000))
+        return x
+
+    found = by_name(fl.DataFlow(outer).run({"x": 1}, executor=executor, level=level))
+    assert found["inner"].parent == found["outer"].id
+    for record in found.values():
+        assert (record.runqueue_ns is not None) == (level == "full")
+
+
 class TestWorkBesideACall:
     """What a body starts beside itself is its own cost."""
 
