@@ -73,7 +73,9 @@ def _definition(run: Run, context: Context, name: str) -> str:
         for m in layout.graph.makers.get(name, ())
         if m not in makers and any(r.operation == m for r in context.state.refusals)
     ]
-    text = f"{name!r} was made by {' and '.join(map(repr, makers))}, at cost {plan.costs.get(name, 0):g}"
+    text = f"{name!r} was made by {' and '.join(map(repr, makers))}"
+    if not failed and not refused:  # the plan's costs are those of the makers it chose first
+        text += f", at cost {plan.costs.get(name, 0):g}"
     if failed:
         text += f", because {' and '.join(map(repr, failed))} failed"
     if refused:
