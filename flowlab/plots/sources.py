@@ -6,7 +6,6 @@ a source does not know stays None, so that a picture that needs it says what was
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from flowlab.comparison.kept import comparison_of, strategy_run_of
@@ -22,9 +21,8 @@ Source = Any
 
 def each_of(source: Source) -> tuple[Source, ...]:
     """Return the sources in a sequence of them; what is one source, as records are, alone."""
-    if isinstance(source, Sequence) and source and not isinstance(source[0], Record):
-        return tuple(source)
-    return (source,)
+    several = list(source) if isinstance(source, list | tuple) else []
+    return tuple(several) if several and not isinstance(several[0], Record) else (source,)
 
 
 def opened(source: Source) -> Comparison | StrategyRun:
@@ -33,7 +31,8 @@ def opened(source: Source) -> Comparison | StrategyRun:
         return source
     if isinstance(source, StoredRun):
         return comparison_of(source) if source.kind == "comparison" else strategy_run_of(source)
-    records = tuple(getattr(source, "records", source))
+    given: Any = source
+    records = tuple(getattr(given, "records", given))
     starts = [record.started_ns for record in records if record.started_ns is not None]
     ends = [record.ended_ns for record in records if record.ended_ns is not None]
     start_ns, end_ns = min(starts, default=None), max(ends, default=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from flowlab.metrics.record import NAMES, NOTHING, Record, plain
@@ -22,12 +23,13 @@ class Rows:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         there = [row[1] for row in connection.execute("PRAGMA table_info(record)")]
-        self._columns = tuple(name for name in NAMES if name in there)
+        self._columns = tuple(name for name in NAMES if name in there and name != "custom")
+        self._values = attrgetter(*self._columns)
         self._more = tuple(name for name in NAMES if name not in there)
-        names = ", ".join(("stored", "pending", *self._columns, "more"))
-        marks = ", ".join("?" * (len(self._columns) + 3))
+        names = ", ".join(("stored", "pending", *self._columns, "custom", "more"))
+        marks = ", ".join("?" * (len(self._columns) + 4))
         self._insert = f"INSERT INTO record ({names}) VALUES ({marks})"
-        self._select = f"SELECT {', '.join((*self._columns, 'more'))} FROM record WHERE stored IN"
+        self._select = f"SELECT {', '.join((*self._columns, 'custom', 'more'))} FROM record WHERE stored IN"
 
     def add(self, stored: int, records: Iterable[Record], pending: int | None) -> None:
         """Append records to a run."""
@@ -61,15 +63,14 @@ class Rows:
         return Samples(name, method, *zip(*found, strict=True)) if found else None
 
     def _row(self, stored: int, record: Record, pending: int | None) -> tuple[Any, ...]:
-        values = [getattr(record, name) for name in self._columns]
-        at = self._columns.index("custom")
-        values[at] = json.dumps(dict(record.custom), default=plain) if record.custom else None
+        custom = json.dumps(dict(record.custom), default=plain) if record.custom else None
         later = {name: value for name in self._more if (value := getattr(record, name)) is not None}
-        return stored, pending, *values, json.dumps(later, default=plain) if later else None
+        more = json.dumps(later, default=plain) if later else None
+        return stored, pending, *self._values(record), custom, more
 
     def _record(self, row: Sequence[Any]) -> Record:
         values = dict(zip(self._columns, row, strict=False))
-        values["custom"] = json.loads(values["custom"]) if values["custom"] else NOTHING
+        values["custom"] = json.loads(row[-2]) if row[-2] else NOTHING
         if row[-1]:
             values.update((name, value) for name, value in json.loads(row[-1]).items() if name in NAMES)
         return Record(**values)

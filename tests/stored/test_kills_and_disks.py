@@ -236,7 +236,7 @@ def test_a_store_held_by_another_process_is_written_to_when_it_lets_go(flow: fl.
     from flowlab.stored import file
 
     with fl.store(path) as opened:
-        opened.ids
+        assert opened.ids == ()
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             keeper = opened._keeper
