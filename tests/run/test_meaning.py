@@ -134,7 +134,7 @@ def test_a_generator_in_a_worker_process_pauses_while_a_thousand_calls_wait(tmp_
     assert flow.run({"n": 2500}, ["count"])["count"] == 2500 and most[0] < 1500
 
 
-@pytest.mark.parametrize("form", ["asyncio", "threads", "processes", "coroutine"])
+@pytest.mark.parametrize("form", [*EXECUTORS, "coroutine"])
 def test_what_is_derived_from_a_lock_over_many_steps_holds_it_and_a_failure_lets_it_go(form, tmp_path):
     mark = tmp_path / "inside"
 

@@ -165,6 +165,8 @@ class Inline:
                 if self.interrupts.own(error):
                     raise
                 self._failed(context, node, element, arguments, error, started, cpu() - used, frame)
+                if node.locks:
+                    state.release(node, element)
                 continue
             if keep:
                 quick += (node.number, element, started, ended, spent)

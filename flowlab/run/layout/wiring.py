@@ -256,10 +256,13 @@ class _Builder:
             slot.contested = bool(slot.others)
         for slot in made.slots:
             if slot.definition.combine is not None and slot.makers and slot.own < 0:
-                fit = [m for m in slot.makers if made.nodes[m].shape == slot.shape and made.nodes[m].axis < 0]
-                slot.combines = tuple(fit)
-                slot.contested = bool(fit)
-        made.choosing = any(slot.contested for slot in made.slots)
+                for maker in slot.makers:
+                    if made.nodes[maker].shape != slot.shape or made.nodes[maker].axis >= 0:
+                        names = [made.nodes[m].name for m in slot.makers if m != maker]
+                        self._unequal(slot.definition.name, tuple(names), made.nodes[maker].name)
+                slot.combines = slot.makers
+                slot.contested = True
+        made.choosing = any(slot.contested for slot in made.slots) or any(node.dormant for node in made.nodes)
 
     def _unequal(self, name: str, chosen: tuple[str, ...], other: str) -> None:
         first = chosen[0] if chosen else other
@@ -319,7 +322,7 @@ class _Builder:
         made.factors = {shape: tuple(found) for shape, found in factors.items()}
         made.starters, made.cleanups = tuple(starters), tuple(cleanups)
         joiners: dict[int, list[int]] = {}
-        for found_shape in made.shapes.shapes:
+        for found_shape in sorted(made.shapes.shapes, key=lambda shape: len(shape.axes)):  # parts before the whole
             for leaf in found_shape.leaves if found_shape.joined else ():
                 joiners.setdefault(leaf, []).append(found_shape.number)
         made.joiners = {leaf: tuple(found) for leaf, found in joiners.items()}

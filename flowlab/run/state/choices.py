@@ -189,9 +189,10 @@ class Choices:
             for take in node.takes:
                 source = state.slots[take.slot]
                 for maker in self._makers(source, plan):
-                    if take.collected or state.layout.shapes.shapes[state.nodes[maker].shape].axes - (
+                    beyond = state.layout.shapes.shapes[state.nodes[maker].shape].axes - (
                         state.layout.shapes.shapes[node.shape].axes
-                    ):
+                    )
+                    if take.collected or source.own >= 0 or beyond:
                         started.extend(self._wake_everywhere(maker, plan))
                     else:
                         at = element if take.path is None else state.elements.follow(take.path, element)

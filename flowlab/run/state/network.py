@@ -104,8 +104,12 @@ class Network:
         element = elements.add(axis, parent, place)
         joiners = self.layout.joiners.get(axis)
         if joiners:
-            for shape in joiners:
-                self._join(shape, axis, element)
+            joined = [(shape, at) for shape in joiners for at in self._join(shape, axis, element)]
+            for shape, at in joined:  # only when all are joined: what follows may look up any of them
+                for node in self.layout.by_shape.get(shape, ()):
+                    self._attempt(self.nodes[node], at)
+                for node in self.layout.factors.get(shape, ()):
+                    self._multiply(self.nodes[node], shape, at)
         for number, value in values:
             self._put(number, element, value)
         layout = self.layout
@@ -116,7 +120,7 @@ class Network:
             for number in layout.factors.get(layout.below[axis], ()):
                 self._multiply(self.nodes[number], layout.below[axis], element)
 
-    def _join(self, number: int, axis: int, element: int) -> None:
+    def _join(self, number: int, axis: int, element: int) -> list[int]:
         """Combine a new element with those of the other leaves that agree with it on every axis they share."""
         shapes = self.layout.shapes
         elements = self.elements
@@ -131,12 +135,7 @@ class Network:
                     if all(self._agree(below[k], parts[k], below[position], candidate) for k in range(position)):
                         longer.append((*parts, candidate))
             combinations = longer
-        for parts in combinations:
-            joined = elements.join(number, parts)
-            for node in self.layout.by_shape.get(number, ()):
-                self._attempt(self.nodes[node], joined)
-            for node in self.layout.factors.get(number, ()):
-                self._multiply(self.nodes[node], number, joined)
+        return [elements.join(number, parts) for parts in combinations]
 
     def _multiply(self, node: Node, shape: int, element: int) -> None:
         """Combine a new element of one of a product's factors with all elements of the others."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from flowlab.run.layout.shapes import ROOT, Path
+from flowlab.run.layout.shapes import Path
 
 if TYPE_CHECKING:
     from flowlab.run.layout.layout import Slot
     from flowlab.run.state.network import Network
 
 Key = Callable[[int], tuple[Any, ...]]
+At = tuple[int, int]
+"""An axis, and an element of it."""
 Find = tuple[int, int, int]
 """Who found an element: a node (-1 for what was given), the call's element, and the place in what it returned."""
 
@@ -53,10 +55,15 @@ def _kept(state: Network, axis: int, work: Callable[[Network, int], list[Any]], 
     return known[1]
 
 
+def product_factors(state: Network, axis: int) -> list[Slot]:
+    """The slots that a product's elements are made of, in parameter order."""
+    number = next(node for node, own in state.layout.products.items() if own == axis)
+    return [state.slots[take.slot] for take in state.nodes[number].takes if not (take.condition or take.collected)]
+
+
 def product_places(state: Network, axis: int) -> list[Any]:
     """The places of a product's elements: those of its parameters' elements, in parameter order."""
-    number = next(node for node, own in state.layout.products.items() if own == axis)
-    slots = [state.slots[take.slot] for take in state.nodes[number].takes if not (take.condition or take.collected)]
+    slots = product_factors(state, axis)
     keys = [key_for(state, slot.shape, slot.order) if slot.order else None for slot in slots]
     return [
         tuple((part,) if key is None else key(part) for key, part in zip(keys, parts, strict=True))
@@ -77,20 +84,40 @@ def ranks(state: Network, axis: int) -> list[int]:
 
 def firsts(state: Network, axis: int) -> Iterator[tuple[int, int, Find]]:
     """For each element of an axis of its own, and of those it is on a cycle with, in their order: its first find."""
-    finds: dict[Any, list[tuple[Any, ...]]] = {}
     tied = _tied(state, axis)
+    begun: list[tuple[Any, ...]] = []
+    waiting: dict[tuple[int, int], list[tuple[Any, ...]]] = {}
+    left: dict[tuple[Any, ...], int] = {}
     for own in tied:
         for number, maker, element, place in state.found.get(own, ()):
-            source, rank = _source(state, tied, maker, element)
-            finds.setdefault(source, []).append((*rank, place, own, number, maker, element))
+            sources, rank = _origin(state, tied, maker, element)
+            find = (*rank, place, own, number, maker, element)
+            if sources:
+                left[find] = len(sources)
+            else:
+                begun.append(find)
+            for source in sources:
+                waiting.setdefault(source, []).append(find)
     seen: set[tuple[int, int]] = set()
-    todo: deque[Any] = deque([None])
+    todo: deque[list[tuple[Any, ...]]] = deque([begun])
     while todo:
-        for *_, place, own, number, maker, element in sorted(finds.get(todo.popleft(), ())):
-            if (own, number) not in seen:
-                seen.add((own, number))
-                todo.append((own, number))
-                yield own, number, (maker, element, place)
+        for find in sorted(todo.popleft()):
+            *_, place, own, number, maker, element = find
+            if (own, number) in seen:
+                continue
+            seen.add((own, number))
+            yield own, number, (maker, element, place)
+            todo.append(_complete(waiting.get((own, number), ()), left))
+
+
+def _complete(finds: Iterable[tuple[Any, ...]], left: dict[tuple[Any, ...], int]) -> list[tuple[Any, ...]]:
+    """The finds for which one more element is there that they came from, if it was the last of them."""
+    done = []
+    for find in finds:
+        left[find] -= 1
+        if not left[find]:
+            done.append(find)
+    return done
 
 
 def _tied(state: Network, axis: int) -> list[int]:
@@ -115,24 +142,28 @@ def _tied(state: Network, axis: int) -> list[int]:
     ]
 
 
-def _source(state: Network, tied: list[int], maker: int, element: int) -> tuple[Any, tuple[Any, ...]]:
-    """The element that a find came from (None for one from outside the cycle), and the find's rank among its others."""
+def _origin(state: Network, tied: list[int], maker: int, element: int) -> tuple[list[At], tuple[Any, ...]]:
+    """The elements of the cycle that a find came from (none from outside it), and the find's rank among its others."""
     if maker < 0:
-        return None, (0, "", ())
+        return [], (0, "", ())
     node = state.nodes[maker]
-    shapes = state.layout.shapes
-    axes = shapes.shapes[node.shape].axes
-    for own in tied:
-        if own in axes:
-            at = state.elements.follow(shapes.path(node.shape, shapes.below(own)), element)
-            rest = tuple(sorted(axes - set(tied)))
-            return (own, at), (1, node.name, _places(state, node.shape, rest, element))
-    order = tuple(sorted(axes))
-    return None, (1, node.name, _places(state, node.shape, order, element))
-
-
-def _places(state: Network, shape: int, order: tuple[int, ...], element: int) -> tuple[Any, ...]:
-    if shape == ROOT or not order:
-        return ()
-    key = key_for(state, shape, order)
-    return (element,) if key is None else key(element)
+    shapes, elements = state.layout.shapes, state.elements
+    sources: dict[At, None] = {}
+    places: list[Any] = []
+    todo = [(node.shape, element)]
+    while todo:
+        shape, at = todo.pop()
+        for axis in sorted(shapes.shapes[shape].axes):
+            below = shapes.below(axis)
+            here = elements.follow(shapes.path(shape, below), at)
+            name = shapes.axes[axis].name
+            if axis in tied:
+                sources[axis, here] = None
+            elif name.startswith("product:"):
+                factors = product_factors(state, axis)
+                parts = elements.place[axis][here]
+                todo.extend((slot.shape, part) for slot, part in zip(factors, parts, strict=True))
+            else:
+                key = key_for(state, below, (axis,))
+                places.append((here,) if key is None else key(here))
+    return list(sources), (1, node.name, tuple(places))

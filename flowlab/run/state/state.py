@@ -155,9 +155,10 @@ class State(Network):
             self.choices.resolve()
             self._settle()
             return True
+        awaited = {collect for node, *_ in self.held for collect, _ in node.feeds}
         for number in sorted(self.collecting):
             groups = list(self.collecting[number])
-            if groups and number not in self.forced:
+            if groups and number not in self.forced and number not in awaited:
                 self.forced.add(number)
                 for group in groups:
                     self._attempt(self.nodes[number], group)
