@@ -98,6 +98,7 @@ class _Recorded:
 
     key: str
     seen: int = 0
+    sampled_ns: int = -1
     begun: bool = False
     over: bool = False
 
@@ -279,6 +280,10 @@ class Keeper:
         if len(records) > found.seen:
             steps.append(Added(found.key, records[found.seen :]))
             found.seen = len(records)
+        samples = recorder.samples_since(found.sampled_ns) if found.begun else None
+        if samples is not None and samples.times_ns:
+            found.sampled_ns = samples.times_ns[-1]
+            steps.append(Sampled(found.key, samples))
         if found.over:
             del self._open[id(recorder)]
             if found.begun:

@@ -181,6 +181,13 @@ class Recorder:
         """Memory and CPU of the process tree over time, once the block has ended; None if not sampled."""
         return self._samples
 
+    def samples_since(self, since_ns: int) -> Samples | None:
+        """Return the samples later than a moment, also while the block goes on; None if not sampled."""
+        sampler = self._sampler
+        if sampler is not None:
+            return sampler.so_far(self.run, since_ns)
+        return None if self._samples is None else self._samples.since(since_ns)
+
     @property
     def at_peak(self) -> tuple[Record, ...]:
         """The calls that ran when memory was highest; none if that is not known or nothing ran then."""

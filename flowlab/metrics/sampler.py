@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import threading
+from bisect import bisect_right
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,12 @@ class Samples:
     memory_bytes: tuple[int, ...] = ()
     cpu_s: tuple[float, ...] = ()
     processes: tuple[int, ...] = ()
+
+    def since(self, since_ns: int) -> Samples:
+        """Return the samples later than a moment."""
+        first = bisect_right(self.times_ns, since_ns)
+        rest = (column[first:] for column in (self.times_ns, self.memory_bytes, self.cpu_s, self.processes))
+        return Samples(self.name, self.method, *rest)  # type: ignore[arg-type]
 
     @property
     def peak_bytes(self) -> int | None:

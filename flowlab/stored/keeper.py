@@ -66,6 +66,7 @@ class StoreKeeper(Keeper):
         self.ids: list[str] = []
         self._numbered: dict[str, int] = {}
         self._watched: dict[int, _Watched] = {}
+        self._sampled: set[int] = set()
         self._database = threading.Lock()
         self._detected: tuple[int, Machine] | None = None
         self._connection: Connection | None = None
@@ -204,9 +205,23 @@ class StoreKeeper(Keeper):
         elif isinstance(step, Withdrawn):
             rows.withdraw(number, step.pending)
         elif isinstance(step, Sampled):
-            rows.add_samples(number, step.samples)
+            self._sample(number, step.samples, rows)
         else:
             self._end(number, step.status, step.at_ns, {})
+
+    def _sample(self, number: int, samples: Samples, rows: Rows) -> None:
+        rows.add_samples(number, samples)
+        if number not in self._sampled:
+            self._sampled.add(number)
+            self._note(number, {"memory_method": samples.method, "sampled_as": samples.name})
+
+    def _note(self, number: int, figures: dict[str, Any]) -> None:
+        """Add to what is known of a run."""
+        assert self._connection is not None
+        row = self._connection.execute("SELECT figures FROM stored WHERE number = ?", (number,)).fetchone()
+        if row is not None:  # not pruned meanwhile
+            text = json.dumps({**json.loads(row[0]), **figures}, default=plain)
+            self._connection.execute("UPDATE stored SET figures = ? WHERE number = ?", (text, number))
 
     def _begin(
         self, kind: str, name: str, at_ns: int, parent: int | None = None, figures: dict[str, Any] | None = None
@@ -231,15 +246,13 @@ class StoreKeeper(Keeper):
 
     def _end(self, number: int, status: str, at_ns: int, figures: dict[str, Any]) -> None:
         assert self._connection is not None
-        row = self._connection.execute("SELECT facts, figures FROM stored WHERE number = ?", (number,)).fetchone()
+        row = self._connection.execute("SELECT facts FROM stored WHERE number = ?", (number,)).fetchone()
         if row is None:  # pruned meanwhile
             return
-        facts = {**json.loads(row[0]), "end": conditions(self._machine())}
-        found = {**json.loads(row[1]), **figures}
-        self._connection.execute(
-            "UPDATE stored SET status = ?, ended_ns = ?, facts = ?, figures = ? WHERE number = ?",
-            (status, at_ns, json.dumps(facts, default=plain), json.dumps(found, default=plain), number),
-        )
+        facts = json.dumps({**json.loads(row[0]), "end": conditions(self._machine())}, default=plain)
+        query = "UPDATE stored SET status = ?, ended_ns = ?, facts = ? WHERE number = ?"
+        self._connection.execute(query, (status, at_ns, facts, number))
+        self._note(number, figures)
 
     def _machine(self) -> Machine:
         """Return the machine as it is now; a batch of many short runs reads it once."""

@@ -214,7 +214,7 @@ def _load(connection: Connection, number: int) -> StoredRun:
     return StoredRun(
         **_summary(row),
         records=rows.records([number]) + tuple(record for run in below for record in run.records),
-        samples=rows.samples(number, row[2], found.get("memory_method") or "pss"),
+        samples=rows.samples(number, found.get("sampled_as", row[2]), found.get("memory_method") or "pss"),
         machine=machine_of(described, known.get("start", {})),
         start=known.get("start", {}), end=known.get("end", {}), process=known.get("process", {}),
         epoch_ns=row[7], began_ns=row[8], ended_ns=row[9], figures=found, runs=below, parent=of[0] if of else None,

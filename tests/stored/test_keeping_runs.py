@@ -41,6 +41,17 @@ def test_a_recorder_is_one_run_and_what_it_measured_is_in_it_once(flow: fl.DataF
     assert fl.load("last", path).records == recorder.records
 
 
+def test_the_samples_of_a_recorder_are_kept_too(path: Path) -> None:
+    with fl.store(path), fl.Recorder(sample_hz=50) as recorder, fl.span("allocate"):
+        held = bytearray(5_000_000)
+        keeper = active.keeper()
+        assert keeper is not None and held
+        keeper.flush()
+    found = fl.load("last", path)
+    assert found.samples == recorder.samples and recorder.samples is not None
+    assert len(found.table("samples")) == len(recorder.samples.times_ns) == len(recorder.table("samples"))
+
+
 def test_a_recorder_that_is_never_entered_is_kept_too(path: Path) -> None:
     with fl.store(path):
         recorder = fl.Recorder()
