@@ -48,9 +48,9 @@ class Exposure:
                 cone, given = self._cone(take.slot, rest)
                 for source in given:
                     made.late[source] = tuple(dict.fromkeys((*made.late.get(source, ()), node.number)))
-                for upstream in cone:
+                for upstream, within in cone.items():
                     above = made.nodes[upstream]
-                    local = bool(rest) and rest <= shapes.shapes[above.shape].axes
+                    local = within and bool(rest) and rest <= shapes.shapes[above.shape].axes
                     feeds.setdefault(upstream, []).append(
                         (node.number, shapes.path(above.shape, node.shape) if local else None)
                     )
@@ -60,25 +60,34 @@ class Exposure:
             made.slots[number].exposed = tuple(found)
         made.losing = {axis: tuple(found) for axis, found in losing.items()}
 
-    def _cone(self, slot: int, rest: frozenset[int]) -> tuple[list[int], list[int]]:
-        """The nodes that can still add to a list, up to those that are settled exactly once, and the givens."""
-        made = self.made
-        found: dict[int, None] = {}
-        todo = [slot]
-        seen: set[int] = set()
+    def _cone(self, slot: int, rest: frozenset[int]) -> tuple[dict[int, bool], list[int]]:
+        """The nodes that can still add to a list, up to those that are settled exactly once, and the givens.
+
+        For each node, whether it adds only to the list of its own element: not if an axis of its own lies between,
+        which hides from what an element was made.
+        """
+        made, shapes = self.made, self.made.shapes
+        found: dict[int, bool] = {}
+        todo = [(slot, True)]
+        seen: set[tuple[int, bool]] = set()
         while todo:
-            number = todo.pop()
-            if number in seen:
+            number, within = todo.pop()
+            within = within and rest <= shapes.shapes[made.slots[number].shape].axes
+            if (number, within) in seen:
                 continue
-            seen.add(number)
+            seen.add((number, within))
             if made.slots[number].own in rest and made.slots[number].own >= 0:
                 continue
             for maker in (*made.slots[number].makers, *made.slots[number].others):
                 node = made.nodes[maker]
-                if (node.axis in rest and node.axis >= 0) or maker in found:
+                if (node.axis in rest and node.axis >= 0) or found.get(maker) in (within, False):
                     continue
-                found[maker] = None
+                found[maker] = within
                 if node.shape != ROOT:
-                    todo.extend(take.slot for take in node.takes)
-        given = [number for number in seen if made.slots[number].definition.name in self.made.plan.given]
-        return list(found), given
+                    todo.extend((take.slot, within) for take in node.takes)
+        given = [
+            number
+            for number in dict.fromkeys(number for number, _ in seen)
+            if made.slots[number].definition.name in made.plan.given
+        ]
+        return found, given
