@@ -3,13 +3,18 @@
 PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null || echo .venv/bin/uv)
 
-.PHONY: demo test lab bench clean
+.PHONY: demo test lab site bench clean
 
 demo: $(UV)
 	$(UV) run flowlab demo
 
 test: $(UV)
-	$(UV) run pytest
+	$(UV) run --group site pytest
+
+# The series and the package's reference as web pages, in build/site/html: make site SCALE=tiny for a quick look.
+SCALE ?= class
+site: $(UV)
+	$(UV) run --group site python docs/build.py --scale $(SCALE)
 
 lab: $(UV)
 	$(UV) run flowlab lab

@@ -1,4 +1,4 @@
-"""`flowlab notebooks run` and `flowlab notebooks list`: the series without hands."""
+"""`flowlab notebooks run`, `list` and `grades`: the series without hands."""
 
 from __future__ import annotations
 
@@ -31,6 +31,11 @@ def options(parser: argparse.ArgumentParser) -> None:
     about = "list the notebooks, their branches and what may be set in them"
     listed = commands.add_parser("list", help=about, description=about[0].upper() + about[1:] + ".")
     listed.set_defaults(call=list_)
+    about = "tell which exercises and quizzes are right in notebooks that were run"
+    graded = commands.add_parser("grades", help=about, description=about[0].upper() + about[1:] + ".")
+    graded.add_argument("folder", type=Path, metavar="DIR", help="where the notebooks with their outputs are")
+    graded.add_argument("--csv", type=Path, metavar="FILE", help="write the table to a file, too")
+    graded.set_defaults(call=grades)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -65,6 +70,28 @@ def list_(options: argparse.Namespace) -> int:
         else:
             table.add_row(each.name, "", "", "not there yet", style="dim")
     _console().print(table)
+    return 0
+
+
+def grades(options: argparse.Namespace) -> int:
+    """Print a row for every check of every notebook in a folder."""
+    import csv
+
+    require("rich", extra="demo", why="for this command")
+    from flowlab.adventure.grading import grades as found_in
+
+    found = found_in(options.folder)
+    table = _table("notebook", "exercise or quiz", "state")
+    for each in found:
+        table.add_row(each.file, each.task, each.state)
+    _console().print(table)
+    if options.csv:
+        try:
+            with options.csv.open("w", encoding="utf-8", newline="") as file:
+                rows = [(each.file, each.task, each.state) for each in found]
+                csv.writer(file).writerows([("notebook", "task", "state"), *rows])
+        except OSError as error:
+            raise SettingError(f"cannot write {options.csv} ({error.strerror}): give --csv FILE") from error
     return 0
 
 
