@@ -227,7 +227,10 @@ class Feeding:
         self.children.append(child)
         self.listen(child.fd, lambda: self._read(child), None)
         if self.settings is None:
-            found = {"path": list(sys.path), "folder": str(Path.cwd()), "spool": os.environ.get(SPOOL) or None}
+            found = {
+                "path": list(sys.path), "folder": str(Path.cwd()), "spool": os.environ.get(SPOOL) or None,
+                "full": self.full,
+            }  # fmt: skip
             self.settings = pickle.dumps(found, 5)
         child.functions.clear()
         child.out.append(frame(SETUP, self.settings))

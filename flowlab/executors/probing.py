@@ -1,7 +1,8 @@
 """What level "full" adds to a call in a worker process: how long it waited for a core, and its memory.
 
-A worker runs one call at a time, so the high-water mark of the process is the call's. Loaded when first asked for.
-Invariant: what reading costs is outside the call's wall, and said.
+A worker runs one call at a time, so the high-water mark of the process is the call's. Loaded before the first call that
+wants it. Invariant: what reading costs is outside the call's wall, and said; as CPU, since the wait for a core that may
+come in between is no cost of measuring.
 """
 
 from __future__ import annotations
@@ -18,26 +19,31 @@ class Probing:
 
     Attributes:
         begun: A call has begun that has not ended.
-        before_ns: How long reading took before the call.
+        before_ns: How long it took to read before the call, and `cost_ns`, what of that was CPU.
     """
 
     def __init__(self) -> None:
         self.memory = HighWater()
         self.begun = False
-        self.before_ns = 0
+        self.before_ns = self.cost_ns = 0
         self.queued: int | None = None
 
     def begin(self, now: int) -> tuple[int, int]:
         """Begin a call that is loaded now; return when it starts, and the CPU the process has used until then."""
+        began = time.process_time_ns()
         self.memory.start()
         self.queued = runqueue_ns()
         self.begun = True
         started, used = time.perf_counter_ns(), time.process_time_ns()
-        self.before_ns = started - now
+        self.before_ns, self.cost_ns = started - now, used - began
         return started, used
 
-    def end(self, ended: int) -> dict[str, Any]:
-        """End a call that ended then; return fields of its record."""
+    def end(self, read: int) -> dict[str, Any]:
+        """End a call; return fields of its record.
+
+        Args:
+            read: The CPU the process had used when it ended.
+        """
         self.begun = False
         queued, memory = runqueue_ns(), self.memory.stop()
         known = queued is not None and self.queued is not None
@@ -45,5 +51,5 @@ class Probing:
             "runqueue_ns": queued - self.queued if known else None,  # type: ignore[operator]
             "mem_peak_bytes": memory.peak_bytes, "mem_net_bytes": memory.net_bytes,
             "mem_method": memory.method, "mem_quality": memory.quality,
-            "overhead_ns": self.before_ns, "after_ns": time.perf_counter_ns() - ended,
+            "overhead_ns": self.cost_ns, "after_ns": time.process_time_ns() - read,
         }  # fmt: skip

@@ -200,6 +200,10 @@ class Worker:
         with suppress(OSError):
             os.chdir(settings["folder"])
         self.functions.clear()
+        if settings["full"] and self.probing is None:
+            from flowlab.executors.probing import Probing
+
+            self.probing = Probing()
         spool = settings["spool"]
         if (os.environ.get(active.SPOOL) or None) != spool:
             while active.recorder() is not None:
@@ -260,11 +264,11 @@ class Worker:
                 value = None
         except BaseException as error:
             ended, read = clock(), cpu()
-            loading = started - arrived - self.measured(ended)
+            loading = started - arrived - self.measured(read)
             self.failed(number, error, (started, ended, read - used, loading))
         else:
             ended, read = clock(), cpu()
-            loading = started - arrived - (self.measured(ended) if flags & FULL else 0)
+            loading = started - arrived - (self.measured(read) if flags & FULL else 0)
             blocks = self.ring.blocks
             if blocks is not None and blocks.held:
                 blocks.sweep()
@@ -276,18 +280,18 @@ class Worker:
 
     def measure(self, loaded: int) -> tuple[int, int]:
         """Begin to read what level "full" adds to a call; when its function starts, and the CPU used until then."""
-        from flowlab.executors.probing import Probing
-
-        if self.probing is None:
-            self.probing = Probing()
         found: tuple[int, int] = self.probing.begin(loaded)
         return found
 
-    def measured(self, ended: int) -> int:
-        """Have that in the call's record if it was begun, and return the time this took before the function."""
+    def measured(self, read: int) -> int:
+        """Have that in the record of a call that was begun; return how long reading took before the function.
+
+        Args:
+            read: The CPU the process had used when the call ended.
+        """
         if self.probing is None or not self.probing.begun:
             return 0
-        fields = self.probing.end(ended)
+        fields = self.probing.end(read)
         self.current.fields = fields
         if self.current.custom is None:
             self.current.custom = {}

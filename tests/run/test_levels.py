@@ -276,3 +276,19 @@ def test_loading_a_function_is_no_part_of_its_first_calls_cpu(tmp_path, monkeypa
     record = by_name(flow.run({"x": 1}, executor="processes"))["same"]
     assert record.deserialise_ns > 150_000_000 or record.transfer_ns > 150_000_000
     assert record.cpu_ns < 100_000_000
+
+
+@linux
+def test_a_failed_call_in_a_worker_is_split_and_its_phases_are_whole_too():
+    @fl.operation(outputs="y")
+    def fail(x):
+        spend()
+        raise ValueError
+
+    run = fl.DataFlow(fail).run({"x": 1}, executor="processes", level="full", strict=False)
+    record = by_name(run)["fail"]
+    assert (record.status, record.error_type) == ("error", "ValueError")
+    assert record.cpu_ns + record.runqueue_ns + record.blocked_ns == record.wall_ns
+    assert 0 < record.overhead_ns < 1_000_000_000
+    assert record.mem_method == "hwm_reset"
+    assert min(record.queue_ns, record.transfer_ns, record.deserialise_ns, record.serialise_ns) >= 0

@@ -11,8 +11,10 @@ from flowlab.executors.task import transfer
 from flowlab.metrics.probes import blocked_ns, readings_ns
 from flowlab.metrics.record import Record
 from flowlab.run.outcome.nesting import Nesting
+from flowlab.run.outcome.sharing import shares
 
 _WIDTH = 5
+SHARED_OUT = {"cpu_quality": "estimated"}
 
 
 def host_name() -> str:
@@ -49,12 +51,13 @@ class Log:
         order: The start and name of each call that is not in `quick`.
         nesting: Who keeps the spans inside the calls.
         names: The names in start order, if an event loop's driver ran the context: it has no need of `order`.
-        straight: The nodes of a straight run, and what the clocks said between its calls: wall and CPU in turns.
+        straight: The nodes of a straight run, and what the clocks said between its calls, as `shares` takes it.
+        guessed: The starts of calls in `quick` whose CPU is a share of what was read for a few.
     """
 
     __slots__ = (
-        "context", "estimated", "keep", "level", "names", "nesting", "nodes", "order", "quick", "rows", "run",
-        "straight", "tid",
+        "context", "estimated", "guessed", "keep", "level", "names", "nesting", "nodes", "order", "quick", "rows",
+        "run", "straight", "tid",
     )  # fmt: skip
 
     def __init__(self, run: str, context: int | None, nodes: list[Any], tid: int, level: str = "time") -> None:
@@ -69,18 +72,24 @@ class Log:
         self.rows: list[Any] = []
         self.order: list[tuple[int, str]] = []
         self.names: list[str] = []
-        self.straight: tuple[list[int], list[int]] | None = None
+        self.straight: tuple[list[int], list[int], list[int]] | None = None
+        self.guessed: set[int] = set()
         self.nesting = Nesting(run, context, level) if keep else None
 
     def quick_rows(self) -> Iterator[tuple[int, int, int, int, int]]:
         """The rows of `quick`, and of a straight run."""
         if self.straight is not None:
-            (nodes, stamps), self.straight = self.straight, None
-            walls, reads = stamps[::2], stamps[1::2]
-            for number, started, ended, used, read in zip(nodes, walls, walls[1:], reads, reads[1:], strict=False):
-                self.quick += (number, 0, started, ended, read - used)
+            (nodes, *read), self.straight = self.straight, None
+            for number, (started, ended, spent, guessed) in zip(nodes, shares(*read), strict=self.keep):
+                self.add(number, started, ended, spent, guessed)
         numbers = iter(self.quick)
         return zip(numbers, numbers, numbers, numbers, numbers, strict=True)
+
+    def add(self, number: int, started: int, ended: int, spent: int, guessed: bool) -> None:
+        """Add a call of a straight run."""
+        self.quick += (number, 0, started, ended, spent)
+        if guessed:
+            self.guessed.add(started)
 
     def take(self, other: Log, prefix: str) -> None:
         """Take over what a sub-flow's log has, under names that say so."""
@@ -89,7 +98,10 @@ class Log:
         for number, _, started, ended, cpu in other.quick_rows():
             name = prefix + other.nodes[number].name
             self.order.append((started, name))
-            self.rows.append(Row(name, "inline", 1, "ok", None, None, started, ended, cpu, None, other.tid))
+            extra = SHARED_OUT if started in other.guessed else None
+            self.rows.append(
+                Row(name, "inline", 1, "ok", None, None, started, ended, cpu, None, other.tid, None, extra)
+            )
         self.names.extend(other.names)
         self.order.extend(other.order)
         self.rows.extend(other.rows)
@@ -128,8 +140,10 @@ class Log:
             Record(
                 run=run, operation=nodes[number].name, context=context, executor="inline", host=host, pid=pid, tid=tid,
                 started_ns=started, ended_ns=ended, run_ns=ended - started, cpu_ns=cpu, cpu_self_ns=cpu,
-                cpu_method="thread_time", cpu_quality="estimated" if self.estimated else "measured",
-                mem_method="none", mem_quality="unavailable", overhead_ns=cost.wall + cost.cpu,
+                cpu_method="thread_time",
+                cpu_quality="estimated" if self.estimated or started in self.guessed else "measured",
+                mem_method="none", mem_quality="unavailable",
+                overhead_ns=cost.wall + (0 if started in self.guessed else cost.cpu),
             )
             for number, _, started, ended, cpu in self.quick_rows()
         ]  # fmt: skip
@@ -175,6 +189,9 @@ class Log:
             values.update(transfer(row.extra) if type(row.extra) is tuple else row.extra)
         _measuring(values, self.level)
         _phases(values)
+        queued, wall = values.get("runqueue_ns"), values.get("run_ns")
+        if queued and wall is not None and row.executor == "processes":  # read just outside the call's stamps
+            values["runqueue_ns"] = min(queued, max(0, wall - values["cpu_ns"]))
         values["blocked_ns"] = blocked_ns(values.get("run_ns"), values["cpu_ns"], values.get("runqueue_ns"))
         return Record(**values)
 
@@ -209,7 +226,7 @@ def _phases(values: dict[str, Any]) -> None:
         taken = values["started_ns"] - loading
     else:
         taken = values["started_ns"] - (measuring - after) - loading
-    values["serialise_ns"] -= max(0, after)
+    values["serialise_ns"] = max(0, values["serialise_ns"] - max(0, after))
     values["transfer_ns"] = max(0, taken - sent)
     if values["submitted_ns"] is not None:
         values["queue_ns"] = max(0, sent - packing - values["submitted_ns"])
