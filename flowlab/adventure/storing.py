@@ -73,7 +73,8 @@ def executed(notebook: Any, folder: Path) -> Any:
     nbclient = require("nbclient", extra="notebooks", why="to run a notebook")
     with TemporaryDirectory(prefix="flowlab-") as temporary:
         journal = Path(temporary) / "journal.jsonl"
-        environment = os.environ | {"FLOWLAB_SCALE": "tiny", "FLOWLAB_JOURNAL": str(journal), "IPYTHONDIR": temporary}
+        ours = {"FLOWLAB_SCALE": "tiny", "FLOWLAB_JOURNAL": str(journal), "FLOWLAB_HOME": temporary}
+        environment = os.environ | ours | {"IPYTHONDIR": temporary}
         client = nbclient.NotebookClient(
             notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
         )

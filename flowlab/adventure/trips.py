@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ from flowlab.adventure.outcomes import WIDTH, Outcome
 from flowlab.adventure.predictions import Prediction
 from flowlab.adventure.quizzes import Quiz
 from flowlab.adventure.series import chapter, quiz_of
-from flowlab.errors import SettingError, require
+from flowlab.errors import SettingError, StoreError, require
 
 Opened = TypeVar("Opened")
 
@@ -180,7 +181,18 @@ def begin(name: str, namespace: Mapping[str, Any]) -> Trip:
         _current.close()
     _current = Trip(this, settings, Journal(journal_file(settings.get("journal"))))
     _current.note("start", "scale", settings["scale"])
+    _keep_runs(_current)
     return _current
+
+
+def _keep_runs(trip: Trip) -> None:
+    """Keep what this notebook measures in the user's store, or warn once that it is not kept."""
+    from flowlab.stored import StoreWarning, store
+
+    try:
+        trip.open(store(), "store")
+    except StoreError as error:
+        warnings.warn(f"{error}. What this notebook measures is not kept", StoreWarning, stacklevel=3)
 
 
 def resolved(this: Chapter, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -162,13 +162,13 @@ def stack() -> list[Call]:
 
 
 class _Process:
-    """What this process knows: its active recorders, innermost last, its keeper, and the bytes it moved."""
+    """What this process knows: its active recorders and keepers, innermost last, and the bytes it moved."""
 
-    __slots__ = ("bytes", "display", "keeper", "lock", "looked", "recorders")
+    __slots__ = ("bytes", "display", "keepers", "lock", "looked", "recorders")
 
     def __init__(self) -> None:
         self.recorders: tuple[Any, ...] = ()
-        self.keeper: Any = None
+        self.keepers: tuple[Any, ...] = ()
         self.looked = False
         self.bytes = 0
         self.display: Any = None
@@ -265,18 +265,20 @@ def recorders() -> tuple[Any, ...]:
 
 def keeper() -> Any:
     """Return who hands on what is measured in this process while it goes on (`keeping`), or None."""
-    return _PROCESS.keeper
+    keepers = _PROCESS.keepers
+    return keepers[-1] if keepers else None
 
 
 def keep(keeper: Any) -> None:
     """Make somebody this process's keeper, until `unkeep`."""
-    _PROCESS.keeper = keeper
+    with _PROCESS.lock:
+        _PROCESS.keepers = (*_PROCESS.keepers, keeper)
 
 
 def unkeep(keeper: Any) -> None:
-    """Take a keeper off again."""
-    if _PROCESS.keeper is keeper:
-        _PROCESS.keeper = None
+    """Take a keeper off again; the one before it is the keeper once more."""
+    with _PROCESS.lock:
+        _PROCESS.keepers = tuple(other for other in _PROCESS.keepers if other is not keeper)
 
 
 def metric(**values: object) -> None:
@@ -327,7 +329,7 @@ def _after_fork() -> None:
     before = _PROCESS.recorders
     _PROCESS.lock = threading.Lock()
     _PROCESS.recorders = ()
-    _PROCESS.keeper = None
+    _PROCESS.keepers = ()
     _PROCESS.looked = bool(before)
     _PROCESS.bytes = 0
     _PROCESS.display = None

@@ -300,11 +300,7 @@ class Store:
 
     def _open(self) -> None:
         keeper = active.keeper()
-        if keeper is not None:
-            if getattr(keeper, "path", None) != self.path:
-                raise StoreError(
-                    f"a store is open in this process already, so {self.path} cannot be: close the other one first"
-                )
+        if isinstance(keeper, StoreKeeper) and keeper.path == self.path:
             self._keeper, self._mine = keeper, False
             return
         self._keeper, self._mine = StoreKeeper(self.path), True
@@ -338,13 +334,14 @@ def store(path: str | PathLike[str] | None = None) -> Store:
     """Open a store and append to it until it is closed: `with fl.store("runs.db"):`, or `.close()`.
 
     While it is open every flow's run, recorder and comparison of this process is appended as it goes on; a kill loses
-    what ended in the last second. Runs without records (`level="off"`) are not kept.
+    what ended in the last second. Within another store's block it takes what happens meanwhile. Runs without records
+    (`level="off"`) are not kept.
 
     Args:
         path: The file; None for this user's own, below FLOWLAB_HOME or in the user's data folder.
 
     Raises:
-        StoreError: The file is not a store, is of a version that this flowlab does not know, or one is open already.
+        StoreError: The file is not a store, or is of a version that this flowlab does not know.
 
     Warns:
         StoreWarning: Nothing can be written there; runs go on and are not kept.

@@ -166,13 +166,24 @@ def test_a_store_that_is_closed_keeps_nothing_more(flow: fl.DataFlow, path: Path
     assert not any(thread.name == "flowlab-keeper" for thread in threading.enumerate())
 
 
-def test_the_same_store_may_be_opened_within_itself_and_another_may_not(flow: fl.DataFlow, path: Path) -> None:
+def test_a_store_opened_within_another_takes_what_happens_meanwhile(flow: fl.DataFlow, path: Path) -> None:
+    other = path.with_name("other.db")
+    with fl.store(path), fl.Recorder() as recorder:
+        with recorder.span("before"):
+            pass
+        with fl.store(other):
+            flow.run({"count": 1})
+        with recorder.span("after"):
+            pass
+    assert fl.load("last", path).records == recorder.records
+    assert len(fl.load("last", other).records) == len(recorder.records) - 1
+
+
+def test_the_same_store_may_be_opened_within_itself(flow: fl.DataFlow, path: Path) -> None:
     with fl.store(path):
         with fl.store(path):
             flow.run({"count": 1})
         flow.run({"count": 1})
-        with pytest.raises(fl.FlowlabError, match=r"other\.db"):
-            fl.store(path.with_name("other.db"))
     assert len(fl.runs(path)) == 2
 
 
