@@ -47,12 +47,14 @@ class Goal:
 
 
 LOOP, STAMPS = "plain loop, same clocks", "plain loop, clocks read once between calls"
+GROUPS = "plain loop, CPU clock read once for 64 calls"
 SHORT_PEERS = ("pipefunc", "hamilton", "distributed")
 EACH = "ProcessPoolExecutor, a call each"
 GOALS = (
     *(Goal(shape, "flowlab inline", None, 5.0) for shape in ("chain", "fan", "grid")),
     *(Goal(shape, "flowlab inline", LOOP, 2.0) for shape in ("chain", "fan", "grid")),
     *(Goal(shape, "flowlab inline", STAMPS, 2.0) for shape in ("chain", "fan", "grid")),
+    *(Goal(shape, "flowlab inline", GROUPS, 2.0) for shape in ("chain", "fan", "grid")),
     *(Goal(shape, "flowlab inline, records off", None, 2.5) for shape in ("chain", "fan", "grid")),
     *(
         Goal("chain", f"flowlab inline, {SHORT} operations" if peer in SHORT_PEERS else "flowlab inline", peer, 0.1)

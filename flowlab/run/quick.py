@@ -17,7 +17,7 @@ from flowlab.metrics.active import CALL, THREAD, Call
 from flowlab.run.drivers.inline import Inline
 from flowlab.run.layout.steps import straight
 from flowlab.run.outcome.context import Context
-from flowlab.run.outcome.log import Row
+from flowlab.run.outcome.log import SHARED_OUT, Row
 from flowlab.run.outcome.nesting import Nesting
 from flowlab.run.outcome.result import Run
 from flowlab.run.session import Prepared
@@ -25,9 +25,6 @@ from flowlab.run.session import Prepared
 GROUP = 64
 LONG_NS = 1_000_000
 """A group that takes longer than this is made smaller, so that no result waits for others."""
-
-
-_SHARED_OUT = {"cpu_quality": "estimated"}
 
 
 class Path:
@@ -90,7 +87,7 @@ class QuickRun(Run):
         log = context.log
         log.estimated = True
         if not log.keep:
-            log.straight = self._path.nodes, []
+            log.straight = self._path.nodes, [], []
             super().__init__(context)
             return
         told = dict(self._told)
@@ -223,7 +220,7 @@ class Quick:
             cpu = group.cpu_ns * (ended - started) // group.wall_ns
             log.order.append((started, name))
             log.rows.append(
-                Row(name, "inline", 1, "ok", None, None, started, ended, cpu, None, log.tid, None, _SHARED_OUT)
+                Row(name, "inline", 1, "ok", None, None, started, ended, cpu, None, log.tid, None, SHARED_OUT)
             )
         frame = Call(0)
         context.log.nesting = frame.recorder = self.nesting if self.keep else None

@@ -12,6 +12,9 @@ from typing import Any, NamedTuple
 from flowlab.run.layout.calling import pick
 from flowlab.run.layout.layout import Layout, Node
 
+CHUNK = 64
+"""After how many calls at most the CPU clock is read."""
+
 
 class Step(NamedTuple):
     """One call.
@@ -34,13 +37,14 @@ class Straight:
 
     Attributes:
         nodes: The number of each step's node.
+        chunks: The steps, so many at a time.
         kept: The name and cell of what is given and wanted; that is its slot's own.
         cell_of: The cell of each slot.
         last: For each slot that is freed, the last step that takes it; if none does, the one that makes it.
         dead: The cells that hold something nobody asked for at the end.
     """
 
-    __slots__ = ("cell_of", "dead", "kept", "last", "layout", "nodes", "size", "slot_of", "steps")
+    __slots__ = ("cell_of", "chunks", "dead", "kept", "last", "layout", "nodes", "size", "slot_of", "steps")
 
     def __init__(self, layout: Layout) -> None:
         nodes = [node for node in layout.nodes if not node.dormant]
@@ -53,6 +57,7 @@ class Straight:
         self.cell_of = list(range(self.size))
         self.last = self._last(nodes)
         self.steps = self._steps(nodes)
+        self.chunks = [self.steps[at : at + CHUNK] for at in range(0, len(self.steps), CHUNK)]
         asked = {slot for _, slot in self.kept}
         self.dead = tuple(sorted({cell for slot, cell in enumerate(self.cell_of) if slot in self.last} - asked))
 
