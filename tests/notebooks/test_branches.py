@@ -1,5 +1,7 @@
 """Every branch of every notebook runs headless at scale tiny, and leaves nothing behind."""
 
+import re
+
 import nbformat
 import pytest
 
@@ -92,6 +94,21 @@ def test_a_quiz_is_right_by_parameter_and_not_attempted_without(branches, key, n
     other = next(branches[each].result() for each in UNANSWERED if each[0] == name)
     assert f"Quiz {key!r}: not attempted, 3 questions." in other.printed
     assert other.journal.last("quiz", name, key).value is None
+
+
+@pytest.mark.parametrize(("name", "option"), MATRIX)
+def test_every_figure_has_words_for_who_cannot_see_it_a_caption_and_its_numbers(branches, name, option):
+    shown = [
+        out.data["text/html"] for out in branches[name, option].result().outputs if "text/html" in out.get("data", {})
+    ]
+    pictures = [html for html in shown if "<img" in html]
+    assert pictures
+    for html in pictures:
+        for figure in html.split("<img")[1:]:
+            assert re.match(r'[^>]*\balt="[^"]{20,}"', figure), figure[:200]
+            assert "<figcaption" in figure and "<table" in figure
+    for drawing in (html for html in shown if "<svg" in html and "<img" not in html):
+        assert "<title" in drawing or "aria-label" in drawing
 
 
 def test_files_are_left_only_where_they_were_asked_for(branches):

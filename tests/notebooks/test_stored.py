@@ -12,6 +12,7 @@ from flowlab.adventure.series import PLACES
 from flowlab.adventure.storing import IGNORED, stored, text_of
 
 NAMES = [chapter.name for chapter in CHAPTERS.values() if chapter.ready]
+DEFINED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
@@ -116,6 +117,16 @@ class TestNotebook:
                     assert following[:2] in line
                     assert there not in line
                     assert "not there yet" in line
+
+    def test_no_process_runs_what_a_cell_defines(self, notebook, name):
+        """Worker processes that are spawned cannot import a notebook's own functions: a pool would hang."""
+        for cell in code(notebook):
+            if re.search(r"ProcessPoolExecutor|multiprocessing", cell.source):
+                defined = {
+                    n.name for c in code(notebook) for n in ast.walk(ast.parse(c.source)) if isinstance(n, DEFINED)
+                }
+                used = {n.id for n in ast.walk(ast.parse(cell.source)) if isinstance(n, ast.Name)}
+                assert not used & defined, cell.id
 
     def test_it_is_small_and_stored_as_storing_would(self, notebook, name):
         path = notebooks_folder() / f"{name}.ipynb"
