@@ -91,21 +91,22 @@ def firsts(state: Network, axis: int) -> Iterator[tuple[int, int, Find]]:
     for own in tied:
         for number, maker, element, place in state.found.get(own, ()):
             sources, rank = _origin(state, tied, maker, element)
-            find = (*rank, place, own, number, maker, element)
+            find = (rank, tuple(sources), place, own, number, maker, element)
             if sources:
-                left[find] = len(sources)
+                left[find] = len(set(sources))
             else:
                 begun.append(find)
-            for source in sources:
+            for source in set(sources):
                 waiting.setdefault(source, []).append(find)
-    seen: set[tuple[int, int]] = set()
+    turns: dict[At, int] = {}
     todo: deque[list[tuple[Any, ...]]] = deque([begun])
     while todo:
-        for find in sorted(todo.popleft()):
-            *_, place, own, number, maker, element = find
-            if (own, number) in seen:
+        batch = todo.popleft()
+        batch.sort(key=lambda find: (find[0], [turns[source] for source in find[1]], find[2:]))
+        for _, _, place, own, number, maker, element in batch:
+            if (own, number) in turns:
                 continue
-            seen.add((own, number))
+            turns[own, number] = len(turns)
             yield own, number, (maker, element, place)
             todo.append(_complete(waiting.get((own, number), ()), left))
 
@@ -143,22 +144,23 @@ def _tied(state: Network, axis: int) -> list[int]:
 
 
 def _origin(state: Network, tied: list[int], maker: int, element: int) -> tuple[list[At], tuple[Any, ...]]:
-    """The elements of the cycle that a find came from (none from outside it), and the find's rank among its others."""
+    """The elements of the cycle that a find came from (none from outside it; in parameter order, where a product made
+    it), and the find's rank among its others."""
     if maker < 0:
         return [], (0, "", ())
     node = state.nodes[maker]
     shapes, elements = state.layout.shapes, state.elements
-    sources: dict[At, None] = {}
+    sources: list[At] = []
     places: list[Any] = []
-    todo = [(node.shape, element)]
+    todo = deque([(node.shape, element)])
     while todo:
-        shape, at = todo.pop()
+        shape, at = todo.popleft()
         for axis in sorted(shapes.shapes[shape].axes):
             below = shapes.below(axis)
             here = elements.follow(shapes.path(shape, below), at)
             name = shapes.axes[axis].name
             if axis in tied:
-                sources[axis, here] = None
+                sources.append((axis, here))
             elif name.startswith("product:"):
                 factors = product_factors(state, axis)
                 parts = elements.place[axis][here]
@@ -166,4 +168,4 @@ def _origin(state: Network, tied: list[int], maker: int, element: int) -> tuple[
             else:
                 key = key_for(state, below, (axis,))
                 places.append((here,) if key is None else key(here))
-    return list(sources), (1, node.name, tuple(places))
+    return sources, (1, node.name, tuple(places))
