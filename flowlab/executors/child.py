@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -72,6 +73,8 @@ class Child:
         self.socket = ours
         ours.setblocking(False)
         self.fd = ours.fileno()
+        self.poll = select.poll()
+        self.poll.register(self.fd, select.POLLIN)
         self.pid = self.process.pid
         self.reader = Reader()
         self.ready_ns: int | None = None

@@ -23,6 +23,7 @@ from flowlab.executors.wire import (
     CUSTOM,
     ERR,
     HELLO,
+    NOTICE,
     OUT,
     PROGRESS,
     PROGRESS_BODY,
@@ -104,6 +105,8 @@ class Processes(Feeding):
         count_bytes(len(data))
         self._drain(child)
         child.seen_ns = self.clock()
+        if data == NOTICE and child.reader.idle():
+            return
         for kind, payload in child.reader.frames(data):
             if kind == RESULT:
                 self._result(child, payload)
@@ -135,6 +138,14 @@ class Processes(Feeding):
         count_bytes(size)
         size //= len(records)
         child.seen_ns = now = self.clock()
+        if len(records) == 1 and type(records[0][3]) is not tuple:
+            ((number, begun, over, value),) = records
+            cost = child.sent.pop(number)
+            self._learn(cost[2], over - begun)
+            extra = (child.ring.shared(), cost, now - over, size, over - begun)
+            task = child.tasks.pop(number)
+            self.outcomes.append((task, OK, value, begun, over, None, child.pid, child.pid, extra))
+            return
         if any(type(record[3]) is tuple for record in records):
             for record in records:
                 if type(record[3]) is tuple:
@@ -161,6 +172,22 @@ class Processes(Feeding):
         if task is not None:
             extra = (loading, dumping, now - ended, len(body), child.answered(number), "estimated")
             self._good(child, (task, number, flags), body, (started, ended, spent), extra)
+
+    def wait_briefly(self) -> bool:
+        """Wait a millisecond for a short call that is all that is out: whether anything came of it.
+
+        It is for an event loop that has nothing else to do: going through the loop costs more than the call.
+        """
+        if self.tasks or self.outcomes or self.batches:
+            return False
+        busy = [child for child in self.children if child.tasks]
+        if len(busy) != 1 or len(busy[0].tasks) != 1 or busy[0].pending is not None:
+            return False
+        child = busy[0]
+        if not 0 <= self.means[next(iter(child.sent.values()))[2]] < BRIEF_NS or not child.poll.poll(1):
+            return False
+        self._read(child)
+        return bool(self.batches or self.outcomes)
 
     def watch(self, child: Child) -> None:
         """Look into a worker's ring in a moment: short calls with others behind them announce nothing."""

@@ -19,6 +19,8 @@ PROGRESS_BODY = struct.Struct("<Idd")
 
 
 SMALL, LARGE = 1 << 16, 1 << 20
+NOTICE = HEAD.pack(0, LOOK)
+"""The frame that says that there is something in the ring."""
 
 
 def frame(kind: int, payload: bytes) -> bytes:
@@ -39,6 +41,10 @@ class Reader:
         self.chunks: list[bytes] = []
         self.size = 0
         self.need = 0
+
+    def idle(self) -> bool:
+        """Whether the next byte begins a frame."""
+        return not (self.need or self.rest)
 
     def frames(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         """The frames that are complete with these bytes; a long one's are joined once, when the last has come."""

@@ -35,8 +35,8 @@ from flowlab.executors.wire import (
     GROUP,
     HELLO,
     LOAD,
-    LOOK,
     NAMED,
+    NOTICE,
     OUT,
     PROGRESS,
     PROGRESS_BODY,
@@ -56,7 +56,6 @@ PROGRESS_NS = 100_000_000
 """The caller is told how far a call is at most this often."""
 AHEAD = 64
 """How many elements a generator may be ahead of who takes them in."""
-LOOK_FRAME = frame(LOOK, b"")
 
 
 class Forward:
@@ -170,7 +169,7 @@ class Worker:
             self.used = None
             if self.unseen:
                 self.unseen = False
-                self.send(LOOK_FRAME)
+                self.send(NOTICE)
 
     def tell(self, done: float, total: float | None) -> None:
         """Have the caller know how far the current call is."""

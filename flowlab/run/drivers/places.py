@@ -21,6 +21,8 @@ from flowlab.run.drivers.pending import Pending
 from flowlab.run.drivers.stepping import said
 from flowlab.run.outcome.context import Context
 
+TURN_NS = 1_000_000
+"""How long one short call after the other may be waited for before the loop turns."""
 AHEAD = 1000
 """A generator pauses while this many calls are ready but not started."""
 
@@ -251,8 +253,16 @@ class Places:
 
     def _readable(self, read: Any) -> None:
         read()
-        if self.processes is not None:
-            self._take(self.processes)
+        pool = self.processes
+        if pool is None:
+            return
+        self._take(pool)
+        if pool.children and self.available == len(self.runners):
+            until = self.clock() + TURN_NS
+            while pool.wait_briefly():
+                self._take(pool)
+                if self.clock() > until:
+                    break
 
     def _watch(self, call: Pending) -> None:
         """Have a look when the call's time may be over; it counts from the start of its body."""
