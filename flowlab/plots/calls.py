@@ -132,7 +132,13 @@ def _labels(workers: Mapping[_Worker, Sequence[Record]]) -> dict[_Worker, str]:
     The process whose call began first is the caller's; on Linux its first thread has the process's own id.
     """
     labels: dict[_Worker, str] = {}
-    home = next(iter(workers), (None, None, None))
+    # A worker that is being started may be asked for before its caller does anything else.
+    began = {
+        worker: min(call.started_ns or 0 for call in calls if call.stage != "start")
+        for worker, calls in workers.items()
+        if any(call.stage != "start" for call in calls)
+    }
+    home = min(began or workers, key=lambda worker: began.get(worker, 0), default=(None, None, None))
     own = [worker for worker in workers if worker[:2] == home[:2]]
     # Where thread ids are not the kernel's, only a thread on its own is known to be the main one.
     main = next((worker for worker in own if worker[1] == worker[2]), home if len(own) == 1 else None)

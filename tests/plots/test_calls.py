@@ -88,6 +88,21 @@ def test_workers_are_named_by_what_they_are(call: Call) -> None:
     ]  # fmt: skip
 
 
+def test_a_worker_asked_for_before_anything_else_is_not_taken_for_its_caller(call: Call) -> None:
+    records = [
+        call("start workers", 0, 3, pid=20, tid=20, stage="start"),
+        call("log in", 1, 2),
+        call("compute", 3, 6, pid=20, tid=20),
+    ]
+    groups, _ = arranged(records)
+    assert sorted(group.label for group in groups) == ["main", "process 1"]
+
+
+def test_no_thread_of_a_pool_is_called_main(call: Call) -> None:
+    groups, _ = arranged([call("download", 0, 2, tid=71), call("download", 1, 3, tid=72)])
+    assert [group.label for group in groups] == ["thread 1", "thread 2"]
+
+
 def test_time_ready_for_a_core_is_told_from_waiting(call: Call) -> None:
     outer = call("survey", 0, 10, 2, runqueue_ns=3_000_000)
     inner = call("parse", 1, 5, 1, parent=outer.id, runqueue_ns=1_000_000)
