@@ -52,13 +52,19 @@ def wrapper_us(tries: int) -> dict[str, list[float]]:
 
         return run
 
-    found: dict[str, list[float]] = {level: [] for level in LEVELS[1:]}
+    found: dict[str, list[float]] = {level: [] for level in LEVELS}
     for _ in range(tries):
-        bare = _least_us(batch(nothing), BATCH, 100)
-        for level, values in found.items():
+        found["off"].append(_least_us(batch(nothing), BATCH, 100))
+        for level in LEVELS[1:]:
             with Recorder(level=level):
-                values.append(_least_us(batch(wrapped), BATCH, 100) - bare)
-    return found
+                found[level].append(_least_us(batch(wrapped), BATCH, 100))
+    return _beyond(found)
+
+
+def _beyond(found: dict[str, list[float]]) -> dict[str, list[float]]:
+    """What each level cost beyond the least that was seen without measuring."""
+    bare = min(found["off"])
+    return {level: [value - bare for value in found[level]] for level in LEVELS[1:]}
 
 
 def operation_us(executor: str, tries: int, n: int = 300) -> dict[str, list[float]]:
@@ -69,12 +75,11 @@ def operation_us(executor: str, tries: int, n: int = 300) -> dict[str, list[floa
     }
     for call in calls.values():
         call()
-    found: dict[str, list[float]] = {level: [] for level in LEVELS[1:]}
+    found: dict[str, list[float]] = {level: [] for level in LEVELS}
     for _ in range(tries):
-        least = {level: _least_us(call, n, 8) for level, call in calls.items()}
-        for level, values in found.items():
-            values.append(least[level] - least["off"])
-    return found
+        for level, call in calls.items():
+            found[level].append(_least_us(call, n, 8))
+    return _beyond(found)
 
 
 def demo(tries: int, strategies: tuple[str, ...] = ("serial", "dataflow")) -> dict[str, list[float]]:
@@ -96,9 +101,8 @@ def demo(tries: int, strategies: tuple[str, ...] = ("serial", "dataflow")) -> di
                         found.setdefault(name, []).append(run.overhead.share or 0)
     for (strategy, level), values in used.items():
         if level != "off":
-            bare = used[strategy, "off"]
-            added = [one / other - 1 for one, other in zip(values, bare, strict=True)]
-            found[f"{strategy} at level {level}: CPU beyond level off"] = [min(values) / min(bare) - 1, *added]
+            bare = min(used[strategy, "off"])
+            found[f"{strategy} at level {level}: CPU beyond level off"] = [value / bare - 1 for value in values]
     return found
 
 
