@@ -99,3 +99,16 @@ def test_what_was_used_and_let_go_is_not_made_again_by_an_alternative(executor):
     run = flow.run({"x": [1, 2]}, ["end"], executor=executor)
     assert run["end"] == [(("a1", x), ("b2", x)) for x in (1, 2)]
     assert run.calls.count("a1") == run.calls.count("used") == 2 and "a2" not in run.calls
+
+
+@every
+def test_a_list_for_each_of_a_growing_many_waits_for_those_still_to_come_if_they_add_to_it(executor):
+    flow = DataFlow(
+        operation(name="now", outputs="d", expand=True)(lambda a: [1]),
+        operation(name="then", outputs="d", expand=True, stage="output")(lambda a: [2]),
+        operation(name="one", outputs="e", expand=True)(lambda d: [("one", d)]),
+        operation(name="two", outputs="e", expand=True)(lambda a: ["two"]),
+        operation(outputs="g", collect="e")(lambda d, e: (d, e)),
+    )
+    whole = [("one", 1), ("one", 2), "two"]
+    assert flow.run({"a": 0}, ["g"], executor=executor)["g"] == [(1, whole), (2, whole)]

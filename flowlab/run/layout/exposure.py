@@ -76,11 +76,11 @@ class Exposure:
             if (number, within) in seen:
                 continue
             seen.add((number, within))
-            if made.slots[number].own in rest and made.slots[number].own >= 0:
+            if within and made.slots[number].own in rest and made.slots[number].own >= 0:
                 continue
             for maker in (*made.slots[number].makers, *made.slots[number].others):
                 node = made.nodes[maker]
-                if (node.axis in rest and node.axis >= 0) or found.get(maker) in (within, False):
+                if (within and node.axis in rest and node.axis >= 0) or found.get(maker) in (within, False):
                     continue
                 found[maker] = within
                 if node.shape != ROOT:
