@@ -23,7 +23,7 @@ import measuring
 import truths
 
 from flowlab.machine import Machine
-from flowlab.metrics.probes import readings_ns
+from flowlab.metrics.clocks import readings_ns
 
 README = Path(__file__).with_name("README.md")
 

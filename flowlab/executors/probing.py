@@ -10,8 +10,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from flowlab.metrics.clocks import runqueue_ns
 from flowlab.metrics.memory import HighWater
-from flowlab.metrics.probes import runqueue_ns
 
 
 class Probing:

@@ -13,7 +13,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from flowlab.metrics.active import CALL, Call, recorder
-from flowlab.metrics.probes import STEPPED, TIME, Clocks, Measured, drive
+from flowlab.metrics.clocks import TIME, Clocks
+from flowlab.metrics.probes import STEPPED, Measured, drive
 
 
 class Followed(Measured):

@@ -1,97 +1,25 @@
-"""The probes: reading the clocks around a call, whatever kind of call it is.
+"""The probes: what is read around a call, whatever kind of call it is.
 
-Here are the clocks, the call that is being measured, and the drivers that step coroutines and generators so that only
-their own steps are read. Not here: names, records and who keeps them (`recorder`). Invariant: CPU is read by the thread
-that spends it, and what a nested call spent is never in the outer call's `self`.
+Here are the call that is being measured, and the drivers that step coroutines and generators so that only their own
+steps are read. Not here: the clocks (`clocks`), records and who keeps them (`recorder`). Invariant: CPU is read by the
+thread that spends it, and what a nested call spent is never in the outer call's `self`.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Generator
 from contextvars import Context
-from dataclasses import dataclass, replace
-from functools import lru_cache
 from types import coroutine
 from typing import Any
 
 from flowlab.metrics.active import CALL, THREAD, Call
+from flowlab.metrics.clocks import NEAR_NS, Clocks, Traced, runqueue_since
 
 STEPPED: set[Any] = set()
 """The code of coroutines that step themselves: what wraps a measured coroutine function."""
-NEAR_NS = 5_000
-"""Between two readings of a thread's clocks this near each other it ran: the second is worked out from the first."""
-
-WAITED_NS = 20_000
-"""The same for how long it waited for a core: what it can have waited in between is less than this."""
-
-
-def runqueue_ns() -> int | None:
-    """Return how long this thread has waited for a core so far, None where the system does not say.
-
-    The thread's file stays open: opening costs ten times the reading.
-
-    Source: Linux, Documentation/scheduler/sched-stats.rst, second field of /proc/PID/task/TID/schedstat.
-    """
-    here = THREAD.here
-    fd = here.schedstat
-    if fd is None:
-        fd = here.open_schedstat()
-    if fd < 0:
-        return None
-    try:
-        found = int(os.pread(fd, 64, 0).split()[1])
-    except (OSError, IndexError):
-        return None
-    here.waited_ns = found
-    here.waited_at = time.perf_counter_ns()
-    return found
-
-
-def runqueue_since() -> int | None:
-    """Return the same for the start of a call: the last reading, if that was at most `WAITED_NS` ago."""
-    here = THREAD.here
-    if time.perf_counter_ns() - here.waited_at < WAITED_NS:
-        return here.waited_ns
-    return runqueue_ns()
-
-
-@dataclass(frozen=True, slots=True)
-class Traced:
-    """Reading traced memory: `read` returns (now, highest since `reset`) in bytes, as `tracemalloc` does."""
-
-    read: Callable[[], tuple[int, int]]
-    reset: Callable[[], object]
-
-
-def tracemalloc_clocks(clocks: Clocks) -> Clocks:
-    """Return the clocks with memory traced at the edges of steps: exact, and 1x to 14x slower code."""
-    import tracemalloc
-
-    return replace(clocks, memory=Traced(tracemalloc.get_traced_memory, tracemalloc.reset_peak))
-
-
-@dataclass(frozen=True, slots=True)
-class Clocks:
-    """Where time comes from; tests pass their own.
-
-    Attributes:
-        real: What is read is this thread's real time, so that a reading a moment ago tells what it is now.
-    """
-
-    wall: Callable[[], int] = time.perf_counter_ns
-    cpu: Callable[[], int] = time.thread_time_ns
-    runqueue: Callable[[], int | None] | None = None
-    cpu_method: str = "thread_time"
-    memory: Traced | None = None
-    real: bool = False
-
-
-TIME = Clocks(real=True)
-FULL = Clocks(runqueue=runqueue_ns, real=True)
 
 
 class Measured(Call):
@@ -326,39 +254,6 @@ def resume_all(calls: list[Measured]) -> None:
     """Resume calls that a driver paused, outermost first."""
     for call in calls:
         call.resume()
-
-
-def blocked_ns(wall_ns: int | None, cpu_ns: int | None, runqueue_ns: int | None) -> int | None:
-    """Return what is left of a call's wall, None if not known or if its work ran on several cores at once."""
-    if wall_ns is None or cpu_ns is None or runqueue_ns is None:
-        return None
-    left = wall_ns - cpu_ns - runqueue_ns
-    return left if left >= -wall_ns // 100 else None
-
-
-@dataclass(frozen=True, slots=True)
-class Readings:
-    """What reading each clock costs here, in nanoseconds."""
-
-    wall: int
-    cpu: int
-    runqueue: int
-
-
-@lru_cache(maxsize=1)
-def readings_ns() -> Readings:
-    """Return what reading each clock costs, the least of several tries."""
-
-    def least(read: Callable[[], object]) -> int:
-        found = []
-        for _ in range(20):
-            began = time.perf_counter_ns()
-            read()
-            found.append(time.perf_counter_ns() - began)
-        return min(found)
-
-    wall = least(time.perf_counter_ns) // 2  # that reading, and the one after it
-    return Readings(wall, max(0, least(time.thread_time_ns) - wall), max(0, least(runqueue_ns) - wall))
 
 
 def overhead_ns(clocks: Clocks) -> tuple[int, int]:

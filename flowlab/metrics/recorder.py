@@ -17,16 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from flowlab.errors import SettingError
 from flowlab.metrics.active import LEVELS, Call, activate, deactivate, keeper
-from flowlab.metrics.probes import (
-    FULL,
-    TIME,
-    Clocks,
-    Measured,
-    blocked_ns,
-    measured_memory,
-    overhead_ns,
-    tracemalloc_clocks,
-)
+from flowlab.metrics.clocks import FULL, TIME, Clocks, blocked_ns, tracemalloc_clocks
+from flowlab.metrics.probes import Measured, measured_memory, overhead_ns
 from flowlab.metrics.record import NOTHING, Record, running_at
 from flowlab.metrics.spans import NO_SPAN, NoSpan, Span, decorate
 

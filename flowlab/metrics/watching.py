@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from flowlab.metrics.active import THREAD, Call
-from flowlab.metrics.probes import Traced, measured_memory, runqueue_ns, runqueue_since, settle_memory, watch_memory
+from flowlab.metrics.clocks import Traced, runqueue_ns, runqueue_since
+from flowlab.metrics.probes import measured_memory, settle_memory, watch_memory
 
 
 class Watch:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from flowlab.metrics import Recorder
-from flowlab.metrics.probes import Clocks
+from flowlab.metrics.clocks import Clocks
 
 
 class HandClock:

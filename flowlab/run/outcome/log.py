@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from flowlab.executors.task import transfer
-from flowlab.metrics.probes import blocked_ns, readings_ns
+from flowlab.metrics.clocks import blocked_ns, readings_ns
 from flowlab.metrics.record import Record
 from flowlab.run.outcome.nesting import Nesting
 from flowlab.run.outcome.sharing import shares
