@@ -78,16 +78,25 @@ def chain_flow(n: int, function: Any) -> DataFlow:
     return DataFlow(*chain_operations(n, function))
 
 
-def fan_flow(n: int, function: Any) -> DataFlow:
-    """n operations that take the same input, and one that takes all their results."""
+class Gather:
+    """Takes n results, and crosses to a worker as its n, not as a description of n parameters."""
 
-    def gather(*results: int) -> int:
+    def __init__(self, n: int) -> None:
+        self.n = n
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        self.__signature__ = inspect.Signature([inspect.Parameter(f"m{i}", kind) for i in range(n)])
+
+    def __call__(self, *results: int) -> int:
         return len(results)
 
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    gather.__signature__ = inspect.Signature([inspect.Parameter(f"m{i}", kind) for i in range(n)])  # type: ignore[attr-defined]
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Gather, (self.n,)
+
+
+def fan_flow(n: int, function: Any) -> DataFlow:
+    """n operations that take the same input, and one that takes all their results."""
     made = [operation(name=f"o{i}", outputs=f"m{i}")(function) for i in range(n)]
-    return DataFlow(*made, operation(outputs="n")(gather))
+    return DataFlow(*made, operation(name="gather", outputs="n")(Gather(n)))
 
 
 def many_flow(function: Any) -> DataFlow:

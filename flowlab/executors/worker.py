@@ -22,6 +22,7 @@ from typing import Any
 
 from flowlab.executors import brief
 from flowlab.executors.blocks import OUTWARD
+from flowlab.executors.forward import Forward
 from flowlab.executors.packing import drop, pack, unpack
 from flowlab.executors.ring import LONGEST, Ring
 from flowlab.executors.wire import (
@@ -56,49 +57,6 @@ PROGRESS_NS = 100_000_000
 """The caller is told how far a call is at most this often."""
 AHEAD = 64
 """How many elements a generator may be ahead of who takes them in."""
-
-
-class Forward:
-    """A text stream that sends what is printed to the caller."""
-
-    encoding = "utf-8"
-    errors = "replace"
-    closed = False
-
-    def __init__(self, kind: int, worker: Worker) -> None:
-        self.kind = kind
-        self.worker = worker
-
-    def write(self, text: str) -> int:
-        """Send text, and return its length."""
-        if text:
-            self.worker.said = True
-            self.worker.send(frame(self.kind, text.encode("utf-8", "replace")))
-        return len(text)
-
-    def writelines(self, lines: Any) -> None:
-        """Send lines."""
-        for line in lines:
-            self.write(line)
-
-    def flush(self) -> None:
-        """Everything is sent at once."""
-
-    def isatty(self) -> bool:
-        """No terminal."""
-        return False
-
-    def fileno(self) -> int:
-        """The descriptor that programs started here inherit."""
-        return 1 if self.kind == OUT else 2
-
-    def readable(self) -> bool:
-        """Only for writing."""
-        return False
-
-    def writable(self) -> bool:
-        """Only for writing."""
-        return True
 
 
 class Worker:

@@ -417,4 +417,4 @@ def test_short_calls_that_say_print_fail_or_return_more_than_a_number_keep_what_
     if executor == "processes":
         said = capsys.readouterr().out.splitlines()
         assert sorted(said) == sorted(f"said {x}" for x in range(600) if x % 50 == 9)
-    assert all(record.cpu_ns is not None and record.wall_ns is not None for record in run.records)
+    assert all(record.cpu_ns is not None and record.wall_ns is not None for record in run.records if not record.stage)
