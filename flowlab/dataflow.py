@@ -239,9 +239,7 @@ class DataFlow:
         return {"text/plain": repr(self), "text/html": self.svg(), "text/vnd.mermaid": self.mermaid()}
 
 
-def _settings(
-    executor: str | None, workers: int | None, strict: bool, level: str | None, progress: bool | None
-) -> Any:
+def _settings(executor: str | None, workers: int | None, strict: bool, level: str | None, progress: bool | None) -> Any:
     from flowlab.run.session import Settings
 
     if executor is not None and executor not in PLACES:

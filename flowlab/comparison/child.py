@@ -53,9 +53,7 @@ def main(folder: str, parent: str) -> None:
     word_out.write(b"done\n")
 
 
-def _measure(
-    name: str, call: Callable[[], Any], level: str, counted: bool, handing: Handing | None
-) -> dict[str, Any]:
+def _measure(name: str, call: Callable[[], Any], level: str, counted: bool, handing: Handing | None) -> dict[str, Any]:
     from flowlab.metrics import Recorder
     from flowlab.metrics.active import bytes_counted
 
