@@ -170,6 +170,7 @@ class Watch:
         self.root = pid
         self.live: dict[int, Process] = {}
         self.ended_ns = 0
+        self.zombies: set[int] = set()
         self.exact = True
         self.times_ns: list[int] = []
         self.memory_bytes: list[int] = []
@@ -182,8 +183,10 @@ class Watch:
 
     def sample(self, now_ns: int, budget: Budget, thorough: bool = False) -> None:
         """Read the tree once; `thorough` reads every process exactly, whatever it costs."""
-        for pid in self._descendants():
-            if pid not in self.live:
+        found = self._descendants()
+        self.zombies.intersection_update(found)
+        for pid in found:
+            if pid not in self.live and (pid not in self.zombies or self.reader.alive(pid)):
                 self.live[pid] = Process(0)
         for pid in list(self.live):
             self._read(pid, now_ns / 1e9, budget, thorough)
@@ -214,6 +217,7 @@ class Watch:
             if cpu_ns is not None and cpu_ns > process.cpu_ns and not reader.alive(pid):
                 process.cpu_ns = cpu_ns  # a zombie's clock can still be read
             self.ended_ns += process.cpu_ns - process.first_ns
+            self.zombies.add(pid)  # it is counted, though its parent may show it for a while
             del self.live[pid]
             return
         process.rss, process.cpu_ns = rss, cpu_ns

@@ -31,6 +31,10 @@ class Fakes:
         for kept in (self.parents, self.rss, self.pss, self.cpu):
             kept.pop(pid)
 
+    def end_zombie(self, pid: int) -> None:
+        for kept in (self.parents, self.pss, self.cpu):
+            kept.pop(pid)
+
     def alive(self, pid: int) -> bool:
         return pid in self.rss
 
@@ -84,6 +88,22 @@ def test_what_an_ended_process_used_stays_counted(fakes: Fakes) -> None:
     watch.sample(1, rich())
     assert watch.cpu_s == [0.1, 0.1]
     assert watch.processes == [2, 1]
+
+
+def test_a_process_that_ended_and_was_not_waited_for_is_counted_once(fakes: Fakes) -> None:
+    watch = watching(fakes)
+    fakes.start(2, parent=1, cpu=100_000_000)
+    watch.sample(0, rich())
+    fakes.cpu[2] = 600_000_000
+    fakes.rss.pop(2)
+    for at in range(1, 5):
+        watch.sample(at, rich())
+    assert watch.cpu_s == [0.1, 0.6, 0.6, 0.6, 0.6]
+    fakes.end_zombie(2)
+    watch.sample(6, rich())
+    fakes.start(2, parent=1, cpu=50_000_000)
+    watch.sample(7, rich())
+    assert watch.cpu_s[-2:] == [0.6, pytest.approx(0.65)]
 
 
 def test_a_process_stays_known_when_the_one_that_started_it_ends(fakes: Fakes) -> None:
