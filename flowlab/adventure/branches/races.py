@@ -7,7 +7,8 @@ ways take turns, so that a busy moment of the machine meets all of them, and eve
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -49,6 +50,9 @@ class Race:
         return Strip("wall time", "ms", {way: [1000 * wall for wall in walls] for way, walls in self.walls_s.items()})
 
 
+Runs = dict[str, list[tuple[float, tuple[Record, ...]]]]
+
+
 def race(ways: Mapping[str, Callable[[], Any]], repeats: int) -> Race:
     """Run every way `repeats` times, in turn, after once for nothing, and return what it took.
 
@@ -56,15 +60,36 @@ def race(ways: Mapping[str, Callable[[], Any]], repeats: int) -> Race:
         ways: By name, what to call; what they call that is measured leaves its records.
         repeats: How often each is timed.
     """
-    runs: dict[str, list[tuple[float, tuple[Record, ...]]]] = {way: [] for way in ways}
+    runs: Runs = {way: [] for way in ways}
     values = {way: call() for way, call in ways.items()}
     for _ in range(repeats):
         for way, call in ways.items():
-            with Recorder(strategy=way) as recorder:
-                started = time.perf_counter()
+            with _timed(way, runs):
                 values[way] = call()
-                wall_s = time.perf_counter() - started
-            runs[way].append((wall_s, recorder.records))
+    return _race(runs, values)
+
+
+async def race_async(ways: Mapping[str, Callable[[], Awaitable[Any]]], repeats: int) -> Race:
+    """Do what `race` does, for ways that are awaited on the loop that is running."""
+    runs: Runs = {way: [] for way in ways}
+    values = {way: await call() for way, call in ways.items()}
+    for _ in range(repeats):
+        for way, call in ways.items():
+            with _timed(way, runs):
+                values[way] = await call()
+    return _race(runs, values)
+
+
+@contextmanager
+def _timed(way: str, runs: Runs) -> Iterator[None]:
+    with Recorder(strategy=way) as recorder:
+        started = time.perf_counter()
+        yield
+        wall_s = time.perf_counter() - started
+    runs[way].append((wall_s, recorder.records))
+
+
+def _race(runs: Runs, values: Mapping[str, Any]) -> Race:
     middle = {way: sorted(found, key=lambda run: run[0])[len(found) // 2] for way, found in runs.items()}
     walls_s = {way: tuple(wall_s for wall_s, _ in found) for way, found in runs.items()}
     return Race(walls_s, {way: records for way, (_, records) in middle.items()}, values)

@@ -6,7 +6,7 @@ reports of a branch are equal, or the branch is an error.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
@@ -14,8 +14,8 @@ from typing import Any
 from flowlab.adventure.outcomes import Outcome, Progress
 from flowlab.comparison import Comparison, compare
 
-Ways = Mapping[str, tuple[str, Mapping[str, Any]]]
-"""What a branch compares: name to the strategy of the job and the settings in which it differs from the others."""
+Ways = Mapping[str, tuple[str, Mapping[str, Any]] | Callable[[], Any]]
+"""What a branch compares, by name: a strategy of the job and the settings in which it differs, or a call of its own."""
 
 KEPT = ("n", "wall_s", "wall_low_s", "wall_high_s", "speedup", "cpu_s", "peak_bytes", "energy_j")
 
@@ -42,8 +42,8 @@ def surveyed(
     count = settings["n_countries"]
     plain = loneliest.job(site, n_countries=count, **same)
     strategies = {
-        name: loneliest.job(site, n_countries=count, **{**same, **own}).strategies[strategy]
-        for name, (strategy, own) in ways.items()
+        name: way if callable(way) else loneliest.job(site, n_countries=count, **{**same, **way[1]}).strategies[way[0]]
+        for name, way in ways.items()
     }
     comparison = compare(replace(plain, strategies=strategies), repeats=settings["repeats"], progress=progress)
     if not comparison.agree:

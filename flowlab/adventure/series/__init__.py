@@ -8,7 +8,7 @@ options.
 from collections.abc import Mapping
 
 from flowlab.adventure.chapters import Chapter
-from flowlab.adventure.series import login_crawl_parse, start_here, threads
+from flowlab.adventure.series import coroutines, dataflow, login_crawl_parse, processes, start_here, threads
 from flowlab.adventure.series.quizzes import PLACES, QUIZZES, quiz_of
 from flowlab.errors import SettingError
 
@@ -21,10 +21,10 @@ CHAPTERS: Mapping[str, Chapter] = {
         Chapter("01_measure_first", "Measure first"),
         login_crawl_parse.CHAPTER,
         threads.CHAPTER,
-        Chapter("04_asyncio", "Wait on one loop"),
-        Chapter("05_processes", "Work in processes"),
+        coroutines.CHAPTER,
+        processes.CHAPTER,
         Chapter("06_hazards", "Find the hazards"),
-        Chapter("07_dataflow", "Wire a dataflow"),
+        dataflow.CHAPTER,
         Chapter("08_backpressure", "Bound the memory"),
         Chapter("09_scaling_laws", "Fit the scaling laws"),
         Chapter("10_energy", "Count the joules"),

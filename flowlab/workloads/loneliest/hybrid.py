@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor
 from pathlib import Path
 
 import httpx
@@ -23,11 +23,14 @@ def survey(settings: Settings) -> Report:
 
 
 async def survey_async(settings: Settings) -> Report:
-    """Return the report; a task a country, as many at work as there may be connections."""
-    with (
-        downloads_folder(settings.downloads) as folder,
-        process_pool(settings.workers, "flowlab.workloads.loneliest.computing") as pool,
-    ):
+    """Return the report; processes compute."""
+    with process_pool(settings.workers, "flowlab.workloads.loneliest.computing") as pool:
+        return await survey_with(pool, settings)
+
+
+async def survey_with(pool: Executor, settings: Settings) -> Report:
+    """Return the report; a task a country, as many at work as there may be connections, and the pool computes."""
+    with downloads_folder(settings.downloads) as folder:
         async with open_async_client(settings) as client:
             countries = await log_in_async(client, settings)
             places = asyncio.Semaphore(settings.connections)
@@ -42,7 +45,7 @@ async def survey_async(settings: Settings) -> Report:
 
 async def survey_country(
     client: httpx.AsyncClient,
-    pool: ProcessPoolExecutor,
+    pool: Executor,
     country: str,
     settings: Settings,
     folder: Path,
