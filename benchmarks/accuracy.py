@@ -90,14 +90,14 @@ def cost_lines(tries: int, quick: bool) -> Iterator[Line]:
     """What measuring costs."""
     yield Line("rows of an energy balance against its total, relative", truths.conservation(tries), 1e-9)
     wrapped = measuring.wrapper_us(tries)
-    inline, threads, processes = (
-        measuring.operation_us(executor, tries) for executor in ("inline", "threads", "processes")
-    )
+    inline, threads = (measuring.operation_us(executor, tries) for executor in ("inline", "threads"))
     for level, goal in (("time", 2.0), ("full", 6.0)):
         yield Line(f"a measured function at level {level}, us a call", wrapped[level], goal, "least")
         yield Line(f"an operation inline at level {level}, us a call", inline[level], goal, "least")
         yield Line(f"an operation in a thread at level {level}, us a call", threads[level], goal, "least")
-    yield Line("an operation in a worker process at level full, us a call", processes["full"], 80.0, "least")
+    for level in ("time", "full"):
+        cost = measuring.worker_us(2 * tries)[level]
+        yield Line(f"an operation in a worker process at level {level}, us of CPU a call", cost, 80.0, "least")
     if not quick:
         for name, values in measuring.demo(3).items():
             yield Line(f"the demo, {name}, share", values, 0.03, "median" if "says" in name else "least")

@@ -14,6 +14,7 @@ from typing import Any
 
 import flowlab as fl
 from flowlab.metrics import Recorder, measured
+from flowlab.metrics.sampler import process_cpu_ns
 
 BATCH = 40
 LEVELS = ("off", "time", "full")
@@ -104,6 +105,22 @@ def demo(tries: int, strategies: tuple[str, ...] = ("serial", "dataflow")) -> di
             bare = min(used[strategy, "off"])
             found[f"{strategy} at level {level}: CPU beyond level off"] = [value / bare - 1 for value in values]
     return found
+
+
+def worker_us(tries: int, n: int = 300) -> dict[str, list[float]]:
+    """What an operation in a worker process costs beyond one that is not measured: CPU of caller and worker."""
+
+    def run(level: str) -> Any:
+        return FLOW.run({"part": range(n)}, ["n"], executor="processes", workers=1, level=level)
+
+    pid = max(record.pid or 0 for record in run("full").records if record.stage is None)
+    found: dict[str, list[float]] = {level: [] for level in LEVELS}
+    for _ in range(tries):
+        for level, values in found.items():
+            used = time.process_time_ns() + process_cpu_ns(pid)
+            run(level)
+            values.append((time.process_time_ns() + process_cpu_ns(pid) - used) / n / 1e3)
+    return _beyond(found)
 
 
 @contextmanager
