@@ -96,6 +96,8 @@ def demo(tries: int, strategies: tuple[str, ...] = ("serial", "dataflow")) -> di
             for level in LEVELS:
                 compared = fl.compare(job, list(strategies), repeats=1, level=level, say=lambda _: None)
                 for run in compared.runs:
+                    if run.error is not None:
+                        raise SystemExit(f"the demo failed: {run.strategy}: {run.error}")
                     used.setdefault((run.strategy, level), []).append(run.cpu_s or 0)
                     if run.records:
                         name = f"{run.strategy} at level {level}: what it says of itself"
