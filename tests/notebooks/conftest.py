@@ -83,7 +83,8 @@ def take(surroundings, tmp_path_factory):
             source = folder / "changed.ipynb"
             nbformat.write(changed, source)
         journal = folder / "journal.jsonl"
-        walked(Walk(name, {"journal": str(journal), **parameters}, source), folder / "out.ipynb")
+        walk = Walk(name, {"journal": str(journal), **parameters}, source)
+        walked(walk, folder / "out.ipynb", request_save_on_cell_execute=False)
         return Taken(nbformat.read(folder / "out.ipynb", as_version=4), Journal(journal), folder)
 
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(2) as pool:

@@ -105,7 +105,7 @@ def test_every_figure_has_words_for_who_cannot_see_it_a_caption_and_its_numbers(
     assert pictures
     for html in pictures:
         for figure in html.split("<img")[1:]:
-            assert re.match(r'[^>]*\balt="[^"]{20,}"', figure), figure[:200]
+            assert re.match(r"""[^>]*\balt=["'][^"'>]{20,}""", figure), figure[:200]
             assert "<figcaption" in figure and "<table" in figure
     for drawing in (html for html in shown if "<svg" in html and "<img" not in html):
         assert "<title" in drawing or "aria-label" in drawing
