@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from flowlab.metrics import measured
 from flowlab.workloads.loneliest.airports import Airport, read_csv
-from flowlab.workloads.loneliest.distances import METHODS
+from flowlab.workloads.loneliest.distances import METHODS, Neighbour
 from flowlab.workloads.loneliest.parsing import CountryPage, read_country
 from flowlab.workloads.loneliest.problems import PageError
 from flowlab.workloads.loneliest.reports import Finding
@@ -38,7 +38,11 @@ def check(page: CountryPage, csv_text: str, country: str) -> list[Airport]:
 @measured
 def compute(airports: list[Airport], method: str = "pairs") -> Finding:
     """Return a country's loneliest airport: the one farthest from its nearest neighbour."""
-    nearest = METHODS[method](airports)
+    return farthest(airports, METHODS[method](airports))
+
+
+def farthest(airports: list[Airport], nearest: list[Neighbour | None]) -> Finding:
+    """Return a country's finding, given the nearest neighbour of each of its airports."""
     found = [(near, here) for near, here in zip(nearest, airports, strict=True) if near is not None]
     if not found:
         return Finding(airports[0].country, len(airports), airports[0], None, None)

@@ -57,12 +57,17 @@ def great_circle_km(a: Point, b: Point) -> float:
     return 2.0 * EARTH_RADIUS_KM * asin(min(1.0, sqrt(across * across + cos1 * cos2 * (along * along))))
 
 
-def nearest_by_pairs(airports: Sequence[Airport]) -> list[Neighbour | None]:
-    """Return every airport's nearest neighbour by comparing each with every other; None where there is no other."""
+def nearest_by_pairs(airports: Sequence[Airport], rows: slice = slice(None)) -> list[Neighbour | None]:
+    """Return every airport's nearest neighbour by comparing each with every other; None where there is no other.
+
+    Args:
+        airports: All that may be near.
+        rows: Whose neighbours are looked for; all rows, if nothing is said.
+    """
     points = [point(airport) for airport in airports]
     nearest: list[Neighbour | None] = []
-    for index, here in enumerate(points):
-        best = None
+    for index in range(len(points))[rows]:
+        here, best = points[index], None
         for other, there in enumerate(points):
             if other != index:
                 distance_km = great_circle_km(here, there)
