@@ -56,7 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     source, html = options.out / "source", options.out / "html"
     shutil.rmtree(options.out, ignore_errors=True)
     shutil.copytree(HERE, source, ignore=shutil.ignore_patterns("*.py", "__pycache__", "loneliest-*"))
-    os.environ.update(FLOWLAB_SCALE=options.scale, FLOWLAB_JOURNAL="none")
+    own = {"FLOWLAB_JOURNAL": "none", "FLOWLAB_HOME": str(options.out / "store")}  # nothing of the user's
+    os.environ.update(own, FLOWLAB_SCALE=options.scale)
     walked = all_walked(walks([]), options.out / "executed", kernels_at(options.scale), say)
     failed = [each for each in walked if not each.right]
     for each in failed:

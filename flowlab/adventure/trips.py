@@ -104,7 +104,9 @@ class Trip:
         def progress(done: int, total: int, now: str) -> None:
             say(f"run {done + 1} of {total}: {now}" if now else "")
 
-        outcome = _function(self.decision(key).branch(option).function)(self.settings, progress, **given)
+        decision = self.decision(key)
+        settings = {**self.settings, decision.parameter: option}  # as if the parameter had said so
+        outcome = _function(decision.branch(option).function)(settings, progress, **given)
         self.note(
             "result",
             key,
@@ -112,7 +114,7 @@ class Trip:
             line=outcome.line,
             sentence=outcome.sentence,
             summary=dict(outcome.facts),
-            parameters={k: v for k, v in self.settings.items() if k != "journal"},
+            parameters={k: v for k, v in settings.items() if k != "journal"},
             machine=_machine(),
         )
         return outcome

@@ -72,7 +72,7 @@ def test_the_outcome_is_run_each_time_and_kept_with_parameters_and_machine(trip)
     assert first.line == second.line == "road 'walk': 7 steps."
     assert len(RUNS) == 2
     kept = trip.journal.last("result")
-    assert kept.facts["parameters"] == {"seed": 7, "scale": "tiny"}
+    assert kept.facts["parameters"] == {"seed": 7, "scale": "tiny", "path": "walk"}
     assert kept.facts["summary"] == {"walk": {"n": 1}}
     assert "Python" in kept.facts["machine"]
 
@@ -89,6 +89,7 @@ def test_the_widget_runs_the_parameters_function_and_the_next_cell_uses_it(trip)
     trips.outcome("road", site=1)
     assert len(RUNS) == 2, "and a cell run once more measures once more"
     assert trip.journal.last("choice").facts == {"by": "widget"}
+    assert trip.journal.last("result").facts["parameters"]["path"] == "walk", "not what the parameters cell says"
 
 
 def test_the_parameter_takes_over_again_when_its_cell_is_run(trip):

@@ -18,6 +18,7 @@ import pytest
 
 from flowlab.adventure import notebooks_folder
 from flowlab.adventure.journals import Journal
+from flowlab.adventure.walks import walked, walks
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 ARGUMENTS = [
@@ -234,3 +235,115 @@ def run_with(path, home, tmp_path):
         )
     cells = nbformat.read(out, as_version=4).cells
     return printed(next(cell for cell in cells if cell.id == "outcome").outputs)
+
+
+PATH = (
+    ("00_start_here", "goal", "small", "Take this goal"),
+    ("02_login_crawl_parse", "road", "parse", "Take this road"),
+)
+ACTIVE = "() => window.jupyterapp.shell.currentWidget.content.activeCellIndex"
+HEADINGS = (
+    "() => [...document.querySelectorAll('.jp-TableOfContents-content .jp-tocItem-content')].map(e => e.innerText)"
+)
+
+
+@pytest.mark.timeout(600)
+def test_a_whole_path_is_walked_by_keyboard_only_and_leaves_the_journal_that_parameters_leave(
+    lab, chromium, home, tmp_path
+):
+    journal = home / "journal.jsonl"
+    journal.unlink(missing_ok=True)
+    complaints = []
+    with ThreadPoolExecutor(1) as pool, opened(chromium, lab(PATH[0][0]), complaints) as page:
+        by_parameter = pool.submit(walk_with_parameters, tmp_path)
+        for (name, key, option, verb), following in zip(PATH, [*(step[0] for step in PATH[1:]), None], strict=True):
+            assert headings(page) == toc(page)
+            press_through(page, 0)
+            choose(page, key, option, verb)
+            press_through(page, index_of(page, "outcome"))
+            assert wrong(outputs(page)) == []
+            assert page.evaluate("document.documentElement.scrollWidth <= 1280"), f"{name} is too wide"
+            if following:
+                follow(page, following)
+        for name, *_ in PATH:
+            assert told(Journal(journal), name) == told(by_parameter.result(), name)
+    assert complaints == []
+
+
+def told(journal, name):
+    """What a journal keeps of a notebook that does not depend on how it was said: the last choice, its result."""
+    choice, result = journal.last("choice", name), journal.last("result", name)
+    asked = {(e.key, e.value) for e in journal.entries("prediction", name)}
+    return choice.key, choice.value, result.value, result.facts["line"], result.facts["parameters"], asked
+
+
+def walk_with_parameters(folder):
+    """The journal of the same path, walked headless."""
+    journal = folder / "journal.jsonl"
+    for name, _, option, _ in PATH:
+        [walk] = walks([name], option, scale="tiny", journal=str(journal))
+        walked(walk, folder / f"{name}.ipynb")
+    return Journal(journal)
+
+
+def headings(page):
+    """The notebook's own headings."""
+    sources = page.evaluate("""() => window.jupyterapp.shell.currentWidget.content.widgets
+        .filter(cell => cell.model.type === 'markdown').map(cell => cell.model.sharedModel.getSource())""")
+    return [each.strip() for source in sources for each in re.findall(r"^#+ (.+)$", source, re.M)]
+
+
+def toc(page):
+    """The headings that the table of contents shows; it is opened and closed by its keys."""
+    page.keyboard.press("Control+Shift+K")
+    page.wait_for_function(f"count => ({HEADINGS})().length === count", arg=len(headings(page)))
+    found = [each.strip() for each in page.evaluate(HEADINGS)]
+    page.keyboard.press("Control+Shift+K")
+    return found
+
+
+def index_of(page, name):
+    return page.evaluate(
+        "name => window.jupyterapp.shell.currentWidget.content.widgets.findIndex(cell => cell.model.id === name)", name
+    )
+
+
+def go_to(page, index):
+    """Move to a cell with the arrow keys."""
+    page.keyboard.press("Escape")
+    while (now := page.evaluate(ACTIVE)) != index:
+        page.keyboard.press("ArrowDown" if now < index else "ArrowUp")
+        page.wait_for_function(f"now => ({ACTIVE})() !== now", arg=now)
+
+
+def press_through(page, first):
+    """Run the cells from this one to the last with Shift+Enter, and the last with Control+Enter."""
+    go_to(page, first)
+    last = page.evaluate("() => window.jupyterapp.shell.currentWidget.content.widgets.length - 1")
+    page.evaluate("""first => window.jupyterapp.shell.currentWidget.content.widgets.slice(first)
+        .forEach(cell => { if (cell.model.type === 'code') cell.model.executionCount = null })""", first)  # fmt: skip
+    for index in range(first, last):
+        page.keyboard.press("Shift+Enter")
+        page.wait_for_function(f"index => ({ACTIVE})() === index", arg=index + 1)
+    page.keyboard.press("Control+Enter")
+    page.wait_for_function(RAN)
+    page.wait_for_function(IDLE)
+
+
+def choose(page, key, option, verb):
+    """Choose an option with Tab and Space, and wait for its result."""
+    go_to(page, index_of(page, "decide"))
+    reach(page, "input[type=radio]", f"{option}: ")
+    page.keyboard.press("Space")
+    reach(page, "button.widget-button", verb)
+    page.keyboard.press("Space")
+    page.get_by_text(re.compile(f"^{key} '{option}': ")).first.wait_for()
+
+
+def follow(page, name):
+    """Open the next notebook by its link, with Tab and Enter."""
+    page.keyboard.press("Escape")
+    reach(page, f"a[href*='{name}']", name[:2])
+    page.keyboard.press("Enter")
+    page.wait_for_function("name => window.jupyterapp.shell.currentWidget?.title.label === name", arg=f"{name}.ipynb")
+    page.wait_for_function(IDLE)
