@@ -8,7 +8,17 @@ options.
 from collections.abc import Mapping
 
 from flowlab.adventure.chapters import Chapter
-from flowlab.adventure.series import coroutines, dataflow, login_crawl_parse, processes, start_here, threads
+from flowlab.adventure.series import (
+    coroutines,
+    dataflow,
+    hazards,
+    login_crawl_parse,
+    measuring,
+    processes,
+    start_here,
+    threads,
+    your_adventure,
+)
 from flowlab.adventure.series.quizzes import PLACES, QUIZZES, quiz_of
 from flowlab.errors import SettingError
 
@@ -18,19 +28,19 @@ CHAPTERS: Mapping[str, Chapter] = {
     chapter.name: chapter
     for chapter in (
         start_here.CHAPTER,
-        Chapter("01_measure_first", "Measure first"),
+        measuring.CHAPTER,
         login_crawl_parse.CHAPTER,
         threads.CHAPTER,
         coroutines.CHAPTER,
         processes.CHAPTER,
-        Chapter("06_hazards", "Find the hazards"),
+        hazards.CHAPTER,
         dataflow.CHAPTER,
         Chapter("08_backpressure", "Bound the memory"),
         Chapter("09_scaling_laws", "Fit the scaling laws"),
         Chapter("10_energy", "Count the joules"),
         Chapter("11_estimate", "Know before running"),
         Chapter("12_optimise_for", "Optimise under limits"),
-        Chapter("13_your_adventure", "Defend your choice"),
+        your_adventure.CHAPTER,
         Chapter("14_beyond_one_machine", "Leave the machine"),
     )
 }
