@@ -114,7 +114,7 @@ class Started:
 
     def _call(self, function: Any, *arguments: Any) -> None:
         try:
-            self._loop.call_soon_threadsafe(function, *arguments)
+            self._driver.threadsafe(function, *arguments)
         except RuntimeError as error:
             raise FlowError("the run has ended: add inside the with block") from error
 

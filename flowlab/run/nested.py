@@ -111,9 +111,7 @@ class Nested:
     async def run(self, driver: Any, call: Any) -> Any:
         """Run a call's context on the event loop's driver."""
         context, given = self._context(call.context, call.node, call.arguments)
-        self._listen(
-            context, call.context, call.node, call.element, lambda: driver.loop.call_soon(driver.pump, call.context)
-        )
+        self._listen(context, call.context, call.node, call.element, lambda: driver.soon(driver.pump, call.context))
         try:
             await driver.run(context, given)
         finally:
@@ -143,7 +141,7 @@ class Nested:
                 inline.sleep(pause)
                 attempt += 1
                 continue
-            outer.state.done(node, element, values)
+            outer.done(node, element, arguments, values)
             return
 
 

@@ -302,6 +302,9 @@ async def _map_loop(
         async with asyncio.TaskGroup() as group:
             for context, (_, values) in zip(contexts, todo, strict=True):
                 group.create_task(driver.run(context, values))
+    except ExceptionGroup as group_error:  # the driver failed, which ends all items; no call's failure comes here
+        first = group_error.exceptions[0]
+        raise first from first.__cause__
     finally:
         await driver.close()
     contexts[0].log.rows.extend(driver.start_rows())

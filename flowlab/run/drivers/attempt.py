@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from flowlab.errors import FlowlabError
+from flowlab.errors import FlowlabError, RunError
 from flowlab.graph.operation import Operation
 
 
@@ -19,6 +19,14 @@ def timed_out(operation: Operation, stopped: bool = True) -> CallTimeout:
     if not stopped:
         text += "; a thread cannot be stopped, so its body goes on and its result is ignored"
     return CallTimeout(text)
+
+
+def broken_off(error: Exception) -> RunError:
+    """What a run ends with if something fails between its calls."""
+    return RunError(
+        f"the run was broken off: {type(error).__name__} between two calls; a value's __eq__, __hash__ or the like "
+        "raised it (the cause says where), or it is a fault of flowlab"
+    )
 
 
 def wait_s(operation: Operation, attempt: int, error: BaseException) -> float | None:

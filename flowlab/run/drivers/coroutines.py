@@ -73,6 +73,8 @@ class Coroutines(Places):
                 finally:
                     self.available += 1
                 self._waited(call, cost, result, started, error)
+        except Exception as error:
+            self.break_off(error)
         finally:
             self.runners.discard(me)
             self.available -= 1  # also when it is cancelled: it would be counted on, and what waits never started

@@ -14,7 +14,7 @@ from flowlab.graph.definition import MISSING
 from flowlab.metrics import active
 from flowlab.metrics.active import CALL, THREAD, Call
 from flowlab.metrics.probes import running_loop
-from flowlab.run.drivers.attempt import timed_out, wait_s
+from flowlab.run.drivers.attempt import broken_off, timed_out, wait_s
 from flowlab.run.drivers.interrupt import Interrupts
 from flowlab.run.drivers.reading import Reading
 from flowlab.run.drivers.stepping import said
@@ -70,12 +70,14 @@ class Inline:
                 if context.layout.straight and context.log.level != "full" and not self.watched:
                     if (run_straight if context.log.keep else run_bare)(self, context, inputs, frame):
                         return
+                    self._finish(context, frame)
                 else:
-                    context.state.begin(inputs)
-                self._finish(context, frame)
+                    self._finish(context, frame, inputs)
             finally:
-                self.clean(context, frame)
-                self.close("context", opened)
+                try:
+                    self.clean(context, frame)
+                finally:
+                    self.close("context", opened)
         finally:
             THREAD.calls.remove(frame)
             CALL.reset(token)
@@ -96,10 +98,18 @@ class Inline:
         finally:
             self.clean(context, frame)
 
-    def _finish(self, context: Context, frame: Call) -> None:
-        self.drain(context, frame)
-        while context.state.advance():
+    def _finish(self, context: Context, frame: Call, inputs: Mapping[str, Any] | None = None) -> None:
+        state = context.state
+        try:
+            if inputs is not None:
+                state.begin(inputs)
             self.drain(context, frame)
+            while state.advance():
+                self.drain(context, frame)
+        except FlowlabError:
+            raise
+        except Exception as error:
+            raise broken_off(error) from error
 
     def _slow(self, context: Context, frame: Call, quick: list[int]) -> None:
         """Move the last call to the rows: it reported something."""
@@ -245,7 +255,7 @@ class Inline:
                 continue
             self.row(context, node, started, self.cpu() - used, attempt, None, frame)
             if operation.stage != "cleanup":
-                context.state.done(node, element, values)
+                context.done(node, element, arguments, values)
             return
 
     def check_time(self, node: Node, started: int) -> None:

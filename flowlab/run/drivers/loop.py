@@ -14,10 +14,11 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
+from flowlab.errors import FlowlabError
 from flowlab.executors.task import OK, Batch, Outcome
 from flowlab.graph.operation import Operation
 from flowlab.metrics.follow import follow
-from flowlab.run.drivers.attempt import wait_s
+from flowlab.run.drivers.attempt import broken_off, wait_s
 from flowlab.run.drivers.holding import Holding
 from flowlab.run.drivers.interrupt import Interrupts
 from flowlab.run.drivers.pending import Pending
@@ -53,7 +54,6 @@ class Loop(Holding):
         self.running: dict[Any, int] = {}
         self.backlog: dict[Any, deque[Pending]] = {}
         self.paused: dict[tuple[Context, int, int], Pending] = {}
-        self.idle: dict[Context, asyncio.Future[None]] = {}
         self.states: dict[Any, Context] = {}
         self.retrying: set[Any] = set()
         self.locks = Locks()
@@ -80,11 +80,17 @@ class Loop(Holding):
             await self._until_idle(context)
             while state.advance():
                 await self._until_idle(context)
+        except FlowlabError:
+            raise
+        except Exception as error:
+            raise broken_off(error) from error
         finally:
-            await asyncio.shield(self._clean(context, *self.abort(context)))
-            self.states.pop(state, None)
-            if self.headway is not None:
-                self.headway.ended(context)
+            try:
+                await asyncio.shield(self._clean(context, *self.abort(context)))
+            finally:
+                self.states.pop(state, None)
+                if self.headway is not None:
+                    self.headway.ended(context)
 
     def warm(self, layout: Layout) -> None:
         """Have worker processes started, if a layout needs some, while other calls begin."""
@@ -93,9 +99,11 @@ class Loop(Holding):
         self.warmed.add(id(layout))
         functions, count = far(layout, self.executor)
         if functions:
-            self.pool().warm(functions, count * self.expected, self.loop.call_soon_threadsafe)
+            self.pool().warm(functions, count * self.expected, self.threadsafe)
 
-    async def _until_idle(self, context: Context) -> None:
+    async def _until_idle(self, context: Context, cleaning: bool = False) -> None:
+        if self.broken is not None and not cleaning:
+            raise self.broken
         future = self.idle[context] = self.loop.create_future()
         self.pump(context)
         await future
@@ -108,13 +116,16 @@ class Loop(Holding):
                 self._release(call)
             if call.handler.limit is not None:
                 self._next(call.node.operation)
-        calls = cleanup(context.state)
-        if calls:
-            context.state.ready.clear()
-            context.state.ready.extend(calls)
-            await self._until_idle(context)
-        await self.close_resources(context)
-        self.idle.pop(context, None)
+        try:
+            calls = cleanup(context.state)
+            if calls:
+                context.state.ready.clear()
+                context.state.ready.extend(calls)
+                await self._until_idle(context, cleaning=True)
+        finally:
+            self.abort(context)
+            await self.close_resources(context)
+            self.idle.pop(context, None)
 
     def abort(self, context: Context) -> tuple[list[asyncio.Task[None]], list[Pending]]:
         """Stop what a context still runs or waits for, nothing if it is done.
@@ -156,7 +167,7 @@ class Loop(Holding):
         """Start what the context's state says may start."""
         state = context.state
         ready = state.ready
-        handlers, executor, running = context.handlers, self.executor, self.running
+        handlers, executor, running, broken = context.handlers, self.executor, self.running, self.broken is not None
         while ready:
             node, element, arguments = ready.popleft()
             context.open += 1
@@ -164,7 +175,7 @@ class Loop(Holding):
                 self.start(call)
                 continue
             handler = handlers[node.number]
-            place = handler.place or executor
+            place = "inline" if broken else handler.place or executor  # cleanup, then: no pool is to be relied on
             if place == "processes" and context.layout.nearby(node):
                 place = "threads"
             if handler.light and handler.limit is None and place in self.pools:
@@ -246,9 +257,14 @@ class Loop(Holding):
 
     def _element(self, call: Pending, item: Any) -> None:
         values = call.handler.one(item)
-        call.context.state.emitted(call.node, call.element, call.count, values)
-        call.count += 1
-        self.pump(call.context)
+        try:
+            call.context.state.emitted(call.node, call.element, call.count, values)
+            call.count += 1
+            self.pump(call.context)
+        except FlowlabError:
+            raise
+        except Exception as error:
+            self.break_off(error)
 
     # what came of a call
 
@@ -283,7 +299,7 @@ class Loop(Holding):
         context.calls.discard(call)
         try:
             context.state.made(call.node, call.element, result)
-        except Exception as raised:
+        except FlowlabError as raised:
             context.fail(call.node, call.element, call.arguments, raised)
         if handler.limit is not None:
             operation = call.node.operation
@@ -321,7 +337,7 @@ class Loop(Holding):
             context.calls.discard(call)
             try:
                 state.done(node, call.element, (value,))
-            except Exception as raised:
+            except FlowlabError as raised:
                 context.fail(node, call.element, call.arguments, raised)
             context.open -= 1
         if self.waiting_for_room:
@@ -373,7 +389,7 @@ class Loop(Holding):
             context.state.admit(following.node, following.element, following.arguments)
             self.pump(context)
 
-        timer = self.loop.call_later(pause, again)
+        timer = self.later(pause, again)
         self.retrying.add(timer)
 
     def _release(self, call: Pending) -> None:
@@ -383,7 +399,7 @@ class Loop(Holding):
         """Let go of a call's locks, and let other contexts that waited for them go on."""
         for state in own.release(node, element):
             if state is not own and state in self.states:
-                self.loop.call_soon(self.pump, self.states[state])
+                self.soon(self.pump, self.states[state])
 
     def end(self, call: Pending, error: BaseException | None, values: Any = (), refused: str = "") -> None:
         """A call ended for good."""
@@ -397,10 +413,7 @@ class Loop(Holding):
         elif error is not None:
             context.fail(node, call.element, call.arguments, error)
         else:
-            try:
-                state.done(node, call.element, values)
-            except Exception as raised:
-                context.fail(node, call.element, call.arguments, raised)
+            context.done(node, call.element, call.arguments, values)
         if node.locks:
             self._release(call)
         if call.handler.limit is not None:

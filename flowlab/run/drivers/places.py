@@ -10,6 +10,7 @@ import asyncio
 import os
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -51,6 +52,35 @@ class Places:
         self.in_body = False
         self.headway: Any = None
         self.interrupts.in_body = lambda: self.in_body
+        self.idle: dict[Context, asyncio.Future[None]] = {}
+        self.broken: Exception | None = None
+
+    def guard(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """What the loop calls back: what fails there ends the run, as else nobody would go on with it."""
+        try:
+            function(*arguments)
+        except Exception as error:
+            self.break_off(error)
+
+    def soon(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Have the loop call back."""
+        self.loop.call_soon(self.guard, function, *arguments)
+
+    def threadsafe(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Have the loop call back, asked from another thread."""
+        self.loop.call_soon_threadsafe(self.guard, function, *arguments)
+
+    def later(self, delay_s: float, function: Callable[..., Any], *arguments: Any) -> asyncio.TimerHandle:
+        """Have the loop call back after a time."""
+        return self.loop.call_later(delay_s, self.guard, function, *arguments)
+
+    def break_off(self, error: Exception) -> None:
+        """Something failed between two calls: every context ends with it."""
+        self.broken = self.broken or error
+        for future in self.idle.values():
+            if not future.done():
+                future.set_exception(error)
+                future.exception()  # or it would be complained about if nobody waits any more
 
     def _after(self, call: Pending, outcome: Outcome, error: BaseException | None) -> None:
         raise NotImplementedError
@@ -123,9 +153,7 @@ class Places:
         extra = said(frame, spent)
         if error is None and self._late(call, started, ended):
             error = timed_out(call.node.operation)
-        self.loop.call_soon(
-            self._after, call, (call, OK, result, started, ended, spent, None, THREAD.tid, extra), error
-        )
+        self.soon(self._after, call, (call, OK, result, started, ended, spent, None, THREAD.tid, extra), error)
 
     def _late(self, call: Pending, started: int, ended: int) -> bool:
         timeout_s = call.node.operation.timeout_s
@@ -154,7 +182,7 @@ class Places:
 
     def _wake_threads(self) -> None:
         with suppress(RuntimeError):  # a closed loop: nobody waits for an abandoned thread
-            self.loop.call_soon_threadsafe(self._take_threads)
+            self.threadsafe(self._take_threads)
 
     def _take_threads(self) -> None:
         if self.threads is not None:
@@ -221,8 +249,8 @@ class Places:
             from flowlab.executors.processes import Processes
 
             self.processes = Processes(
-                self.workers or cores(), self._listen, lambda: self.loop.call_soon(self._take, self.processes),
-                self.loop.call_later, self.clock,
+                self.workers or cores(), self._listen, lambda: self.soon(self._take, self.processes), self.later,
+                self.clock,
             )  # fmt: skip
             self.processes.full = self.full
             self.pools["processes"] = self.processes
@@ -239,17 +267,17 @@ class Places:
         pool = self.processes
         if pool is not None and pool.tasks and not self.taking and not pool.called:
             pool.called = True
-            self.loop.call_soon(pool.feed)
+            self.soon(pool.feed)
 
     def _listen(self, fd: int, readable: Any, writable: Any) -> None:
         if readable is None:
             self.loop.remove_reader(fd)
         else:
-            self.loop.add_reader(fd, self._readable, readable)
+            self.loop.add_reader(fd, self.guard, self._readable, readable)
         if writable is None:
             self.loop.remove_writer(fd)
         else:
-            self.loop.add_writer(fd, writable)
+            self.loop.add_writer(fd, self.guard, writable)
 
     def _readable(self, read: Any) -> None:
         read()
@@ -269,7 +297,7 @@ class Places:
         timeout_s = call.node.operation.timeout_s or 0.0
         started = call.started_ns
         left = timeout_s if started is None else timeout_s - (self.clock() - started) / 1e9
-        call.timer = self.loop.call_later(max(0.0, left), self._expire, call)
+        call.timer = self.later(max(0.0, left), self._expire, call)
 
     def _expire(self, call: Pending) -> None:
         if call.gone or call.stale:

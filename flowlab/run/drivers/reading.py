@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from flowlab.errors import FlowlabError
 from flowlab.metrics.active import CALL, THREAD, Call
 from flowlab.metrics.probes import running_loop
 from flowlab.run.drivers.attempt import wait_s
@@ -49,12 +50,16 @@ class Reading:
             error = raised
             self.generator.close()
         else:
-            context.state.emitted(node, self.element, self.count, values)
-            self.count += 1
-            return True
+            try:
+                context.state.emitted(node, self.element, self.count, values)
+                self.count += 1
+                return True
+            except FlowlabError as raised:
+                error = raised
+                self.generator.close()
         inline.row(context, node, self.started, cost.cpu_ns, self.attempt, error, cost.frame)
         if error is None:
-            context.state.done(node, self.element, ())
+            context.done(node, self.element, self.arguments, ())
             self._let_go(context)
             return False
         pause = None if self.count else wait_s(operation, self.attempt, error)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from flowlab.errors import FlowlabError
 from flowlab.graph.definition import MISSING
 from flowlab.metrics.active import recorder
 from flowlab.run.layout.handler import Handler
@@ -89,6 +90,13 @@ class Context:
             for _, slot in straight(self.layout).kept:
                 state.cells[slot][ROOT] = self.cells[slot]
         return state
+
+    def done(self, node: Node, element: int, arguments: tuple[Any, ...], values: Any) -> None:
+        """Let the state go on with what a call made; that it cannot be compared is the call's failure."""
+        try:
+            self.state.done(node, element, values)
+        except FlowlabError as error:
+            self.fail(node, element, arguments, error)
 
     def fail(self, node: Node, element: int, arguments: tuple[Any, ...], error: BaseException) -> None:
         """Note that a call failed for good, and let the state go on."""

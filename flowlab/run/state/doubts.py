@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from flowlab.errors import FlowError, FlowlabError
+from flowlab.graph.definition import Definition, key_of
 from flowlab.run.layout.shapes import ROOT
 from flowlab.run.state.order import Find, firsts
 
@@ -32,6 +34,29 @@ def alike(one: Any, other: Any) -> bool:
     if type(one) is tuple:
         return len(one) == len(other) and all(map(alike, one, other))
     return one is other or ((type(one) in _PLAIN or type(one) in _NUMBERS) and bool(one == other))
+
+
+def lookup(definition: Definition, keys: dict[Any, int], value: Any) -> tuple[Any, int | None]:
+    """The key of a value of a unique definition, and the element that has it already.
+
+    Raises:
+        FlowError: The value, or its key, cannot be compared.
+    """
+    try:
+        key = key_of(definition, value)
+        return key, keys.get(key)
+    except FlowlabError:
+        raise
+    except Exception as error:
+        raise incomparable(definition, value, error) from error
+
+
+def incomparable(definition: Definition, value: Any, error: Exception) -> FlowError:
+    """What is said if comparing a value raises."""
+    return FlowError(
+        f"a {type(value).__name__} cannot be compared for unique definition {definition.name!r}: "
+        f"{type(error).__name__} was raised; see its __eq__ and __hash__, or give it a key, unique=function"
+    )
 
 
 class Doubts:
@@ -61,7 +86,10 @@ class Doubts:
         for number, key, value, find in values:
             axis = state.slots[number].own
             keys = state.keys[number]
-            known = keys.get(key)
+            try:
+                known = keys.get(key)
+            except Exception as error:
+                raise incomparable(state.slots[number].definition, value, error) from error
             if known is None:
                 counts.setdefault(number, len(state.elements.parent[axis]))
                 known = keys[key] = counts[number]

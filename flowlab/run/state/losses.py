@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flowlab.run.layout.layout import Node
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,3 +31,15 @@ class Lost:
 
     def __init__(self, loss: Loss) -> None:
         self.loss = loss
+
+
+def unmet_condition(node: Node, element: int, value: Any) -> Loss | None:
+    """Why a call must not start, if this value of its condition is why."""
+    if type(value) is Lost:
+        return Loss(node.name, element, None, "skip", "its condition could not be made")
+    try:
+        if value:
+            return None
+    except Exception as error:  # an array of several numbers is neither true nor false
+        return Loss(node.name, element, error, node.operation.on_error)
+    return Loss(node.name, element, None, "skip", "a condition is false")

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from flowlab.graph.definition import key_of
 from flowlab.run.layout.layout import Layout, Node
 from flowlab.run.layout.shapes import ROOT, Elements
-from flowlab.run.state.doubts import Doubts, plain
+from flowlab.run.state.doubts import Doubts, lookup, plain
 from flowlab.run.state.losses import Lost
 from flowlab.run.state.order import sort_key
 
@@ -84,8 +83,7 @@ class Network:
         known = None
         if slot.definition.unique:
             keys = self.keys.setdefault(number, {})
-            key = key_of(slot.definition, value)
-            known = keys.get(key)
+            key, known = lookup(slot.definition, keys, value)
             if known is None:
                 if whole and not (slot.definition.unique is True and plain(value)):
                     self.doubts = self.doubts or Doubts(self)

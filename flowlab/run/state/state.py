@@ -18,7 +18,7 @@ from flowlab.run.layout.layout import Layout, Node
 from flowlab.run.layout.shapes import ROOT
 from flowlab.run.state import choices
 from flowlab.run.state.locks import Locks, keys_of
-from flowlab.run.state.losses import Loss, Lost
+from flowlab.run.state.losses import Loss, Lost, unmet_condition
 from flowlab.run.state.network import Network
 
 Item = tuple[Node, int, tuple[Any, ...]]
@@ -255,10 +255,10 @@ class State(Network):
                 continue
             value = cells[take.slot][element if take.path is None else self.elements.follow(take.path, element)]
             if take.condition:
-                if type(value) is Lost:
-                    lost = lost or Loss(node.name, element, None, "skip", "its condition could not be made")
-                elif not value:
-                    lost = lost or Loss(node.name, element, None, "skip", "a condition is false")
+                unmet = unmet_condition(node, element, value)
+                if unmet is not None and unmet.error is not None:
+                    self.problems.append(unmet)
+                lost = lost or unmet
                 continue
             if type(value) is Lost:
                 if take.default is MISSING:
