@@ -11,12 +11,15 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
 
 from flowlab.adventure import notebooks_folder
 from flowlab.adventure.journals import Journal
 from flowlab.adventure.walks import Walk, walked
 
 MARK = "FLOWLAB_TESTED_BY"
+PLAIN = TransformerManager()
+"""Makes Python of a cell with magics."""
 
 
 @pytest.fixture(scope="session")
@@ -111,7 +114,7 @@ def calls(notebook, function):
         node
         for cell in notebook.cells
         if cell.cell_type == "code"
-        for node in ast.walk(ast.parse(cell.source))
+        for node in ast.walk(ast.parse(PLAIN.transform_cell(cell.source)))
         if isinstance(node, ast.Call) and ast.unparse(node.func) == f"adventure.{function}"
     ]
 
