@@ -18,18 +18,20 @@ from flowlab.adventure.journals import Entry, Journal
 from flowlab.adventure.series import CHAPTERS, chapter
 from flowlab.adventure.walks import Walk, walked
 
-SETTINGS: Mapping[str, Any] = {"scale": "demo", "repeats": 5}
+SETTINGS: Mapping[str, Any] = {"repeats": 5}
 FOLDER = Path(__file__).with_name("recorded")
 
 
 def record(this: Chapter, settings: Mapping[str, Any] = SETTINGS) -> dict[str, Entry]:
-    """Return, by option, the journal's entry of every branch of a notebook, taken here and now."""
+    """Return, by option, the journal's entry of every branch of a notebook, taken here and now, at its own scale."""
     decision = this.decision
     found: dict[str, Entry] = {}
-    for branch in decision.branches if decision else ():
+    if decision is None:
+        return found
+    for branch in decision.branches:
         with TemporaryDirectory(prefix="flowlab-") as temporary:
             journal = Path(temporary) / "journal.jsonl"
-            given = {"journal": str(journal), decision.parameter: branch.option, **settings} if decision else {}
+            given = {"scale": this.scale, "journal": str(journal), decision.parameter: branch.option, **settings}
             walked(Walk(this.name, given), Path(temporary) / "out.ipynb")
             entry = Journal(journal).last("result", this.name)
         if entry is None:
