@@ -62,7 +62,12 @@ class Node:
 
 @dataclass(slots=True, eq=False)
 class Slot:
-    """A definition's place in the layout: its shape, who makes it, who is tried when one of its Inputs arrives."""
+    """A definition's place in the layout: its shape, who makes it, who is tried when one of its Inputs arrives.
+
+    Attributes:
+        over: The shape of those of whose elements one maker is chosen for each; not its own where it has an axis of
+            its own.
+    """
 
     number: int
     definition: Definition
@@ -76,6 +81,7 @@ class Slot:
     others: tuple[int, ...] = ()
     combines: tuple[int, ...] = ()
     contested: bool = False
+    over: int = ROOT
     users: int = 0
 
 
@@ -106,6 +112,7 @@ class Layout:
     steps: Any = None
     resources: bool = False
     hidden: dict[int, frozenset[int]] = field(default_factory=dict)
+    finders: dict[int, str] = field(default_factory=dict)
     distances: dict[str, tuple[list[Any], int]] = field(default_factory=dict)
 
     def replan(self, without: frozenset[str]) -> Plan:

@@ -157,6 +157,7 @@ class _Builder:
             number = self.made.slot_of[name] = len(self.made.slots)
             order = self.order.get(name, ())
             slot = Slot(number, self.graph.definitions[name], self.made.shapes.shape(frozenset(order)), order)
+            slot.over = slot.shape
             if order and self.made.shapes.axes[order[0]].name == f"own:{name}":
                 slot.own = order[0]
             slot.kept = name in self.plan.wanted or name in self.plan.given
@@ -227,8 +228,15 @@ class _Builder:
         node.takes, node.constants = tuple(takes), tuple(constants)
 
     def _equal(self, name: str, output: str) -> bool:
-        """Whether an alternative ranges over the same axes as what it makes."""
-        return self.call_order.get(name) is not None and set(self.call_order[name]) == set(self.order[output])
+        """Whether an alternative ranges over the same axes as what it makes, or as who else finds it."""
+        over, order = self.call_order.get(name), self.order[output]
+        if over is None:
+            return False
+        if not order or self.made.shapes.axes[order[0]].name != f"own:{output}":
+            return set(over) == set(order)
+        chosen = self.makers.get(output, ())
+        expands = any(self.graph.operations[maker].expand for maker in (name, *chosen))
+        return len(chosen) == 1 and not expands and set(over) == set(self.call_order.get(chosen[0], ()))
 
     def _factor(self, shape: int, takes: list[Take]) -> Path:
         """The path from a product's element to a condition, by way of the first parameter that ranges over it."""
@@ -244,16 +252,20 @@ class _Builder:
         made = self.made
         for name, others in self.plan.alternatives.items():
             slot = made.slots[made.slot_of[name]] if name in made.slot_of else None
-            if slot is None or slot.own >= 0 or slot.definition.combine is not None:
+            chosen = self.makers.get(name, ())
+            if slot is None or (slot.own >= 0 and not chosen) or slot.definition.combine is not None:
                 continue
             for other in others:
                 if other in made.node_of and slot.number not in made.nodes[made.node_of[other]].outs:
-                    self._unequal(name, self.makers.get(name, ()), other)
+                    self._unequal(name, chosen, other)
             slot.others = tuple(
                 made.node_of[other] for other in others
                 if other in made.node_of and slot.number in made.nodes[made.node_of[other]].outs
             )  # fmt: skip
             slot.contested = bool(slot.others)
+            if slot.own >= 0 and slot.contested:
+                slot.over = made.nodes[slot.makers[0]].shape
+                made.finders[slot.own] = chosen[0]
         for slot in made.slots:
             if slot.definition.combine is not None and slot.makers and slot.own < 0:
                 for maker in slot.makers:

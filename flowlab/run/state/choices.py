@@ -34,6 +34,7 @@ class Choices:
         self.everywhere: set[int] = set()
         self.accepted: dict[int, set[int]] = {}
         self.abandoned: dict[tuple[int, int], Loss] = {}
+        self.added: set[tuple[int, int]] = set()
         self.parts: dict[tuple[int, int], dict[int, Any]] = {}
 
     def awake(self, node: Node, element: int) -> bool:
@@ -57,14 +58,27 @@ class Choices:
         """A maker has a value."""
         if slot.combines:
             self._part(slot, node, element, value)
-        elif self.maker(slot, element) == node.number and element not in self.state.cells[slot.number]:
+        elif self.maker(slot, element) == node.number and not self._there(slot, element):
             self._accept(slot, node.number, element, value)
         else:
             self.spare[slot.number, element, node.number] = value
 
-    def _accept(self, slot: Slot, maker: int, element: int, value: Any) -> None:
+    def _there(self, slot: Slot, element: int) -> bool:
+        """Whether an Input was made, or for a slot with an axis of its own, what this element adds to it."""
+        return (slot.number, element) in self.added if slot.own >= 0 else element in self.state.cells[slot.number]
+
+    def _accept(self, slot: Slot, maker: int, element: int, value: Any, ends: bool = True) -> None:
+        """Take a maker's value.
+
+        Args:
+            ends: Its call ends with it; else it ended before, and no longer keeps a place in lists.
+        """
         self.accepted.setdefault(slot.number, set()).add(maker)
-        self.state._put(slot.number, element, value)
+        if slot.own >= 0:
+            self.added.add((slot.number, element))
+            self.state._find(slot.number, value, maker, element, 0, ends)
+        else:
+            self.state._put(slot.number, element, value)
 
     def lose(self, slot: Slot, node: Node, element: int, loss: Loss) -> None:
         """A maker will not deliver."""
@@ -106,15 +120,15 @@ class Choices:
         state = self.state
         decided: set[tuple[int, int]] = set()
         for slot, _, element, loss in limbo:
-            plan = state.layout.replan(self._without(slot.shape, element))
+            plan = state.layout.replan(self._without(slot.over, element))
             name = slot.definition.name
             if not self._choose(slot, element, plan):
                 if name in plan.costs and name not in plan.makers:
                     self.abandoned[slot.number, element] = loss
                 else:
                     state.give_up(slot.number, element, loss)
-            if (slot.shape, element) not in decided:
-                decided.add((slot.shape, element))
+            if (slot.over, element) not in decided:
+                decided.add((slot.over, element))
                 self._switch(slot, element, plan)
         for _, node, element, _ in limbo:
             if (node.number, element) in self.kept:
@@ -151,20 +165,20 @@ class Choices:
         """Choose again for every other Input that the same failure touches and that is still missing."""
         state = self.state
         shapes = state.layout.shapes
-        axes = shapes.shapes[slot.shape].axes
+        axes = shapes.shapes[slot.over].axes
         for other in state.slots:
-            if not other.contested or other.combines or other is slot or not axes <= shapes.shapes[other.shape].axes:
+            if not other.contested or other.combines or other is slot or not axes <= shapes.shapes[other.over].axes:
                 continue
             makers = plan.makers.get(other.definition.name, ())
             number = state.layout.node_of.get(makers[0], -1) if makers else -1
             if number < 0:
                 continue
-            elements: Any = [element] if other.shape == slot.shape else range(state.elements.count(other.shape))
-            path = shapes.path(other.shape, slot.shape)
+            elements: Any = [element] if other.over == slot.over else range(state.elements.count(other.over))
+            path = shapes.path(other.over, slot.over)
             for at in elements:
-                if at in state.cells[other.number] or self.maker(other, at) == number:
+                if self._there(other, at) or self.maker(other, at) == number:
                     continue
-                if other.shape == slot.shape or state.elements.follow(path, at) == element:
+                if other.over == slot.over or state.elements.follow(path, at) == element:
                     self._choose(other, at, plan)
 
     def _wake(self, slot: Slot, number: int, element: int, plan: Plan) -> None:
@@ -174,7 +188,7 @@ class Choices:
         started: list[tuple[int, int]] = []
         value = self.spare.pop((slot.number, element, number), MISSING)
         if value is not MISSING:
-            self._accept(slot, number, element, value)
+            self._accept(slot, number, element, value, ends=False)
             return
         while todo:
             number, element = todo.pop()

@@ -90,7 +90,7 @@ def firsts(state: Network, axis: int) -> Iterator[tuple[int, int, Find]]:
     left: dict[tuple[Any, ...], int] = {}
     for own in tied:
         for number, maker, element, place in state.found.get(own, ()):
-            sources, rank = _origin(state, tied, maker, element)
+            sources, rank = _origin(state, tied, own, maker, element)
             find = (rank, tuple(sources), place, own, number, maker, element)
             if sources:
                 left[find] = len(set(sources))
@@ -143,7 +143,7 @@ def _tied(state: Network, axis: int) -> list[int]:
     ]
 
 
-def _origin(state: Network, tied: list[int], maker: int, element: int) -> tuple[list[At], tuple[Any, ...]]:
+def _origin(state: Network, tied: list[int], own: int, maker: int, element: int) -> tuple[list[At], tuple[Any, ...]]:
     """The elements of the cycle that a find came from (none from outside it; in parameter order, where a product made
     it), and the find's rank among its others."""
     if maker < 0:
@@ -168,4 +168,4 @@ def _origin(state: Network, tied: list[int], maker: int, element: int) -> tuple[
             else:
                 key = key_for(state, below, (axis,))
                 places.append((here,) if key is None else key(here))
-    return sources, (1, node.name, tuple(places))
+    return sources, (1, state.layout.finders.get(own, node.name), tuple(places))

@@ -105,11 +105,10 @@ class State(Network):
                 if number < 0 or (node.nested and element in self.cells[number]):
                     continue
                 slot = self.slots[number]
-                if slot.own >= 0:
+                if slot.contested:
+                    self.choices.offer(slot, node, element, value)  # type: ignore[union-attr]
+                elif slot.own >= 0:
                     self._find(number, value, node.number, element, 0, True)
-                elif slot.contested:
-                    assert self.choices is not None
-                    self.choices.offer(slot, node, element, value)
                 else:
                     self._put(number, element, value)
         self._end(node, element)
@@ -324,20 +323,27 @@ class State(Network):
             if number < 0:
                 continue
             slot = self.slots[number]
-            if slot.own >= 0:
+            if slot.own >= 0 and not slot.contested:
                 axes.add(slot.own)
-            elif node.axis < 0 and element not in self.cells[number]:
+            elif node.axis < 0 and (slot.own >= 0 or element not in self.cells[number]):
                 if slot.contested:
                     self.choices.lose(slot, node, element, loss)  # type: ignore[union-attr]
                 else:
                     self.give_up(slot.number, element, loss)
         for axis in axes:
-            self.damage.setdefault((-1 - axis, None), []).append(loss)
-            for collect, _ in self.layout.losing.get(axis, ()):
-                self.damage.setdefault((collect, None), []).append(loss)
+            self._harm(axis, loss)
+
+    def _harm(self, axis: int, loss: Loss) -> None:
+        """Elements of an axis are missing, nobody knows how many."""
+        self.damage.setdefault((-1 - axis, None), []).append(loss)
+        for collect, _ in self.layout.losing.get(axis, ()):
+            self.damage.setdefault((collect, None), []).append(loss)
 
     def give_up(self, number: int, element: int, loss: Loss) -> None:
         """Nothing can make an Input: its default serves, if there is one."""
+        if self.slots[number].own >= 0:
+            self._harm(self.slots[number].own, loss)
+            return
         default = self.slots[number].definition.default
         self._put(number, element, Lost(loss) if default is MISSING else default)
 
