@@ -163,7 +163,7 @@ def walked(walk: Walk, out: Path, **more: Any) -> Any:
     papermill = require("papermill", extra="notebooks", why="to run a notebook with nobody there")
     return papermill.execute_notebook(
         str(walk.file.absolute()), str(out.absolute()), parameters=dict(walk.parameters), kernel_name="python3",
-        progress_bar=False, log_output=False, extra_arguments=["--IPKernelApp.log_level=40"],
+        progress_bar=False, log_output=False, extra_arguments=["--IPKernelApp.log_level=50"],
         resources={"metadata": {"path": str(out.absolute().parent)}}, **more,
     )  # fmt: skip
 
