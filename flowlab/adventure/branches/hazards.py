@@ -242,7 +242,7 @@ def _found(
     shares = (range(settings["n_updates"]),) * 2
     ways = {name: partial(WAYS[name], shares, _one) for name in names}
     lost = {name: [pages - tally.pages for tally in found] for name, found in tallies.items()}
-    return Found(Strip("lost updates", "updates", lost), race(ways, settings["repeats"]), 2 * settings["n_updates"])
+    return Found(Strip("lost updates", f"of {pages}", lost), race(ways, settings["repeats"]), 2 * settings["n_updates"])
 
 
 def _one(item: object) -> int:
