@@ -138,14 +138,16 @@ def _places(graph: Graph) -> dict[tuple[str, str], tuple[int, int, int]]:
 def _line(source: tuple[int, int, int], target: tuple[int, int, int], name: str) -> str:
     x1, y1 = source[0] + source[2] / 2, source[1] + 36
     x2, y2 = target[0] + target[2] / 2, target[1]
-    middle = (y1 + y2) / 2
+    middle, beside, lower = (y1 + y2) / 2, (x1 + x2) / 2 + 4, 0
     if y2 <= y1:
         edge = max(source[0] + source[2], target[0] + target[2]) + 40
         path = f"M{x1:g} {y1} C{edge:g} {y1 + 30}, {edge:g} {y2 - 30}, {x2:g} {y2}"
+        beside, lower = (x1 + x2) / 8 + 3 * edge / 4 + 4, 18  # where the curve is widest, below the others' labels
     else:
         path = f"M{x1:g} {y1} C{x1:g} {middle:g}, {x2:g} {middle:g}, {x2:g} {y2}"
-    label = f'<text class="d" x="{(x1 + x2) / 2 + 4:g}" y="{middle:g}">{escape(name)}</text>' if name else ""
-    return f'<path d="{path}"/>{label}'
+    head = f"M{x2 - 4:g} {y2 - 7} L{x2:g} {y2} L{x2 + 4:g} {y2 - 7}"
+    label = f'<text class="d" x="{beside:g}" y="{middle + lower:g}">{escape(name)}</text>' if name else ""
+    return f'<path d="{path} {head}"/>{label}'
 
 
 def _words(graph: Graph, marks: Mapping[str, Mark]) -> str:
