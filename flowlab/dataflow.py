@@ -143,7 +143,11 @@ class DataFlow:
         workers: int | None = None, strict: bool = True, level: str | None = None,
         progress: bool | None = None,
     ) -> Started:  # fmt: skip
-        """Start a run that takes late inputs: `with flow.start(inputs) as run: run.add(name, value)`."""
+        """Start a run that takes late inputs: `with flow.start(inputs) as run: run.add(name, value)`.
+
+        Values may be added for every many, and for what was not given and is needed or has a definition's default;
+        what takes the latter waits for a value, at most until the block ends.
+        """
         from flowlab.run.late import Started
 
         return Started(self, inputs, outputs, _settings(executor, workers, strict, level, progress))

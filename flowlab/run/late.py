@@ -32,8 +32,9 @@ class Started:
         graph = flow.graph
         self._late = [
             name for name, definition in graph.definitions.items()
-            if (name in given and graph.many(name)) or (name not in given and not graph.makers.get(name)
-            and (definition.many or (definition.default is MISSING and _needed(graph, name))))
+            if (name in given and graph.many(name))
+            or (name not in given and not graph.makers.get(name)
+            and (definition.many or definition.default is not MISSING or _needed(graph, name)))
         ]  # fmt: skip
         self._open = [name for name in self._late if name not in given and not graph.many(name)]
         self._defaults = {name: default for name, default in default_lists(graph, given).items() if name in self._late}
@@ -90,7 +91,8 @@ class Started:
         self._flow.graph.known(name, "added is")
         if name not in self._late:
             raise FlowError(
-                f"{name!r} was given as one value or is made by the flow: only a many, or what is open, is added to"
+                f"{name!r} was given as one value, is made by the flow, or only parameters with a default take it: "
+                "only a many, or what is open, is added to; give it when starting, or declare Definition(default=)"
             )
         if self._context is None or self._run is not None or not self._thread or not self._thread.is_alive():
             raise FlowError(f"{name!r} comes too late: add inside the with block")

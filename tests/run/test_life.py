@@ -353,6 +353,27 @@ def test_a_late_value_of_a_single_definition():
 
 
 @every
+def test_a_late_value_comes_before_its_definitions_default_which_serves_if_none_was_added(executor):
+    flow = DataFlow(operation(outputs="c", name="add")(_plus), definitions=[Definition("b", default=5)])
+    with flow.start({"a": 1}, executor=executor) as run:
+        run.add("b", 2)
+    assert run["c"] == 3
+    with flow.start({"a": 1}, executor=executor) as run:
+        pass
+    assert run["c"] == 6
+    with flow.start({"a": 1, "b": 3}, executor=executor) as run, pytest.raises(FlowError, match="given as one value"):
+        run.add("b", 2)
+    assert run["c"] == 4
+
+
+def test_what_only_optional_parameters_take_is_given_when_starting():
+    flow = DataFlow(operation(outputs="c", name="add")(_with_default))
+    with flow.start({"a": 1}) as run, pytest.raises(FlowError, match="give it when starting"):
+        run.add("k", 2)
+    assert run["c"] == 11
+
+
+@every
 def test_a_lists_default_serves_if_nothing_was_added(executor):
     flow = DataFlow(*LATE.operations, definitions=[Definition("url", many=True, default=["home", "next"])])
     with flow.start(executor=executor) as run:

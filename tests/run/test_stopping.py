@@ -1,11 +1,15 @@
 """What stopping one context leaves to others: its locks and its places, once its bodies have ended."""
 
 import asyncio
+import threading
 
 import pytest
 
 from flowlab.dataflow import DataFlow
 from flowlab.graph import Definition, operation, resource
+from flowlab.run.drivers.loop import Loop
+from flowlab.run.outcome.context import Context
+from flowlab.run.session import prepare
 
 
 @resource
@@ -106,3 +110,93 @@ def test_nothing_waits_at_a_closed_place_for_a_hundred_stopped_calls():
     )
     run = outer.run({"a": list(range(100))}, ["d"], strict=False)
     assert run["d"] == [100, 101]
+
+
+def held_up(events, **settings):
+    """Two calls that need one lock; the first goes on after its time until it is let go."""
+    going_on, let_go = threading.Event(), threading.Event()
+
+    def slow(lock):
+        going_on.set()
+        let_go.wait(60)
+        events.append("slow ended")
+
+    def quick(lock, after):
+        events.append("quick began")
+        return 1
+
+    def after(x):
+        going_on.wait(60)
+        return x
+
+    flow = DataFlow(
+        operation(outputs="s", name="slow", timeout_s=0.05, **settings)(slow),
+        operation(outputs="q", name="quick")(quick),
+        operation(outputs="after", name="after")(after),
+        definitions=[Definition("lock", lock=True)],
+    )
+    return flow, let_go
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+def test_a_thread_that_goes_on_after_its_time_keeps_its_locks(retries, monkeypatch):
+    events = []
+    flow, let_go = held_up(events, retries=retries, backoff_s=0)
+    good = Loop._after
+
+    def after(self, call, outcome, error):
+        good(self, call, outcome, error)
+        if isinstance(error, TimeoutError):
+            self.loop.call_later(0.05, let_go.set)  # the others had their chance to begin
+
+    monkeypatch.setattr(Loop, "_after", after)
+    run = flow.run({"lock": 1, "x": 1}, executor="threads", strict=False)
+    assert run["q"] == 1
+    assert events.index("slow ended") < events.index("quick began")
+    assert {type(entry.error).__name__ for entry in run.errors} <= {"CallTimeout"}
+
+
+def test_a_run_does_not_wait_for_ever_for_the_lock_of_a_thread_that_never_ends(monkeypatch):
+    monkeypatch.setattr("flowlab.run.drivers.loop.LINGER_S", 0.05)
+    events = []
+    flow, let_go = held_up(events)
+    try:
+        run = flow.run({"lock": 1, "x": 1}, executor="threads", strict=False)
+        assert events == []
+        assert [(entry.operation, type(entry.error).__name__) for entry in run.errors] == [
+            ("quick", "CallTimeout"), ("slow", "CallTimeout"),
+        ]  # fmt: skip
+        assert "still holds" in str(run.errors[0].error)
+    finally:
+        let_go.set()
+
+
+def test_a_context_that_was_cancelled_keeps_the_lock_of_a_thread_that_goes_on():
+    began, let_go, events = threading.Event(), threading.Event(), []
+
+    def work(x, session):
+        if x == 0:
+            began.set()
+            let_go.wait(60)
+        events.append(x)
+        return x
+
+    flow = DataFlow(session, operation(outputs="y", name="work")(work), definitions=LOCK)
+
+    async def main():
+        prepared = prepare(flow, {"x": 0}, ("y",))
+        driver = Loop("threads", None)
+        contexts = [Context(prepared.layout, prepared.handlers, "1", number, 0, driver.locks) for number in range(2)]
+        first = asyncio.create_task(driver.run(contexts[0], {"x": 0}))
+        await asyncio.to_thread(began.wait, 60)
+        second = asyncio.create_task(driver.run(contexts[1], {"x": 1}))
+        first.cancel()
+        await asyncio.wait([first])
+        done, _ = await asyncio.wait([second], timeout=0.2)
+        assert not done and not events
+        let_go.set()
+        await asyncio.wait_for(second, 60)
+        await driver.close()
+
+    asyncio.run(main())
+    assert events == [0, 1]

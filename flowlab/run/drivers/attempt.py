@@ -17,8 +17,16 @@ def timed_out(operation: Operation, stopped: bool = True) -> CallTimeout:
     """The error of a call that took too long."""
     text = f"operation {operation.name!r} took longer than timeout_s={operation.timeout_s:g}"
     if not stopped:
-        text += "; a thread cannot be stopped, so its body goes on and its result is ignored"
+        text += "; a thread cannot be stopped, so its body goes on, keeps its locks, and its result is ignored"
     return CallTimeout(text)
+
+
+def locked_out(operation: Operation) -> CallTimeout:
+    """The error of a call that waited in vain for a lock."""
+    return CallTimeout(
+        f"operation {operation.name!r} waited for a lock that a call which had timed out still holds: a thread cannot "
+        "be stopped, so run that call in processes, or as a coroutine"
+    )
 
 
 def broken_off(error: Exception) -> RunError:

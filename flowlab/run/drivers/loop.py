@@ -2,7 +2,9 @@
 results.
 
 The states say which calls may start; `places` has them run. Invariant: when `close` has returned, nothing the driver
-started is left: no task, no thread with a call waiting, no leased worker, no open resource, no lock held.
+started is left: no task, no thread with a call waiting, no leased worker, no open resource, no lock held. Only the
+body of a call that timed out or was stopped in a thread may go on, as nothing ends it. Its locks stay until it ends, so
+a run waits for it as long as calls wait for its locks, but those fail after `LINGER_S`; nothing else waits for it.
 """
 
 from __future__ import annotations
@@ -12,13 +14,14 @@ import os
 import threading
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from flowlab.errors import FlowlabError
 from flowlab.executors.task import OK, Batch, Outcome
 from flowlab.graph.operation import Operation
 from flowlab.metrics.follow import follow
-from flowlab.run.drivers.attempt import broken_off, wait_s
+from flowlab.run.drivers.attempt import broken_off, locked_out, wait_s
 from flowlab.run.drivers.holding import Holding
 from flowlab.run.drivers.interrupt import Interrupts
 from flowlab.run.drivers.pending import Pending
@@ -32,6 +35,8 @@ from flowlab.run.outcome.result import CallError
 from flowlab.run.state.locks import Locks
 from flowlab.run.state.state import State
 
+LINGER_S = 60.0
+"""How long calls wait for a lock that a call which timed out in a thread still holds; then they fail."""
 WINDOW = 256
 """How many calls wait in an executor's queue; the others are kept small until there is room."""
 
@@ -151,6 +156,11 @@ class Loop(Holding):
             if call.place == "processes" and self.processes is not None:
                 self.processes.stop(call)
             elif call.place == "threads" and self.threads is not None:
+                operation = call.node.operation
+                call.lingers = bool(call.node.locks) and operation.inner is None and operation.scope is None
+                with suppress(ValueError):
+                    self.threads.tasks.remove(call)
+                    call.lingers = False
                 self.threads.stop(call)
             runner = call.runner
             if runner is not None and runner is not asyncio.current_task():
@@ -393,7 +403,44 @@ class Loop(Holding):
         self.retrying.add(timer)
 
     def _release(self, call: Pending) -> None:
-        self._let_go(call.context.state, call.node, call.element)
+        own = call.context.state
+        if not call.lingers:
+            self._let_go(own, call.node, call.element)
+        elif self.locks.hand_on((own, call.node.number, call.element), call):
+            self._linger(call)
+
+    def _linger(self, call: Pending) -> None:
+        """Have a look, once calls have waited long enough, whether a body that goes on still keeps its locks."""
+        timer: Any = None
+
+        def look() -> None:
+            self.retrying.discard(timer)
+            if not call.lingers:
+                return
+            for state, number, element in self.locks.behind(call):
+                self._lock_out(state, number, element)
+            self._linger(call)
+
+        timer = self.later(LINGER_S, look)
+        self.retrying.add(timer)
+
+    def _lock_out(self, state: State, number: int, element: int) -> None:
+        """A call has waited in vain for a lock: it fails."""
+        context = self.states[state]
+        node, _, arguments = state.parked.pop((number, element))
+        if self.paused and (paused := self.paused.pop((context, number, element), None)) is not None:
+            context.calls.discard(paused)
+            if paused.handler.limit is not None:
+                self._next(node.operation)
+        self._let_go(state, node, element)
+        context.fail(node, element, arguments, locked_out(node.operation))
+        self.pump(context)
+
+    def _lingered(self, call: Pending) -> None:
+        call.lingers = False
+        for state in call.context.state.release(call.node, call.element, call):
+            if state in self.states:
+                self.pump(self.states[state])
 
     def _let_go(self, own: State, node: Node, element: int) -> None:
         """Let go of a call's locks, and let other contexts that waited for them go on."""

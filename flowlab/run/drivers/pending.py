@@ -18,6 +18,7 @@ class Pending:
 
     Attributes:
         count: How many elements a generator has yielded.
+        lingers: It was given up, but its body goes on in a thread, and its locks stay until that ends.
         runner: The asyncio task that runs it.
         started_ns, gone, gate, streams, alone, told: See `flowlab.executors.task.Task`.
     """
@@ -29,6 +30,7 @@ class Pending:
     gate: Any = None
     runner: Any = None
     timer: Any = None
+    lingers: bool = False
     told: tuple[float, float | None] | None = None
 
     def __init__(

@@ -88,6 +88,10 @@ class Places:
     def _good(self, call: Pending, outcome: Outcome) -> None:
         raise NotImplementedError
 
+    def _lingered(self, call: Pending) -> None:
+        """The body of a call that was given up has ended."""
+        raise NotImplementedError
+
     def _good_all(self, batch: Batch, touched: dict[Context, Context]) -> None:
         """Short calls ended well; those contexts have to be pumped."""
         raise NotImplementedError
@@ -207,6 +211,8 @@ class Places:
             call: Pending = outcome[0]
             context = call.context
             if call.gone or call.era != context.era:
+                if call.lingers and outcome[1] != YIELD:
+                    self._lingered(call)
                 continue
             status = outcome[1]
             if status == OK:
@@ -308,6 +314,7 @@ class Places:
             return
         executor = self.processes if call.place == "processes" else self.threads
         pid = executor.stop(call)
+        call.lingers = call.place == "threads" and bool(call.node.locks)
         error = timed_out(call.node.operation, call.place == "processes")
         self._after(call, (call, OK, None, started, now, None, pid, pid, None), error)
 

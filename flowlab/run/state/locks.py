@@ -55,6 +55,21 @@ class Locks:
             granted.extend(self._next(lock))
         return granted
 
+    def hand_on(self, owner: Any, other: Any) -> bool:
+        """What an owner holds is another's from now on; whether it holds anything."""
+        keys = self.owners.pop(owner, ())
+        if keys:
+            self._hold(other, keys)
+        return bool(keys)
+
+    def behind(self, owner: Any) -> list[Any]:
+        """The owners that wait for something this one holds."""
+        held = self.owners.get(owner, ())
+        return [
+            waiter for waiter, (keys, _) in self.waiting.items()
+            if any(a[0] == b[0] and (a[1] == b[1] or a[1] is None or b[1] is None) for a in keys for b in held)
+        ]  # fmt: skip
+
     def _next(self, lock: Hashable) -> list[Any]:
         """Grant what can be granted of those that wait for a lock."""
         granted: list[Any] = []

@@ -92,7 +92,7 @@ class State(Network):
                     for group in list(self.collecting.get(collect, ())):
                         self._attempt(self.nodes[collect], group)
             if change < 0 and not self.slots[number].order and ROOT not in self.cells[number]:
-                self._put(number, ROOT, Lost(Loss(name, ROOT, None, "skip", "it was never given")))
+                self.give_up(number, ROOT, Loss(name, ROOT, None, "skip", "it was never given"))
         self._settle()
 
     def done(self, node: Node, element: int, values: Any) -> None:
@@ -171,10 +171,10 @@ class State(Network):
 
     # locks
 
-    def release(self, node: Node, element: int) -> list[State]:
-        """Let go of a call's locks; the states (this or others of the session) that may go on."""
+    def release(self, node: Node, element: int, owner: Any = None) -> list[State]:
+        """Let go of a call's locks, or of those handed on to `owner`; the states of the session that may go on."""
         granted: list[State] = []
-        for state, number, waiter in self.locks.free((self, node.number, element)):
+        for state, number, waiter in self.locks.free(owner or (self, node.number, element)):
             state.ready.append(state.parked.pop((number, waiter)))
             if state not in granted:
                 granted.append(state)
@@ -316,9 +316,7 @@ class State(Network):
                 self.refusals.append(loss)
             elif loss.on_error != "raise":
                 self.losses.append(loss)
-        axes = set()
-        if node.axis >= 0:
-            axes.add(node.axis)
+        axes = {node.axis} if node.axis >= 0 else set()
         for number in node.outs:
             if number < 0:
                 continue
