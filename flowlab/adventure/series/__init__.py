@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from flowlab.adventure.chapters import Chapter
 from flowlab.adventure.series import (
+    backpressure,
     coroutines,
     dataflow,
     hazards,
@@ -35,7 +36,7 @@ CHAPTERS: Mapping[str, Chapter] = {
         processes.CHAPTER,
         hazards.CHAPTER,
         dataflow.CHAPTER,
-        Chapter("08_backpressure", "Bound the memory"),
+        backpressure.CHAPTER,
         Chapter("09_scaling_laws", "Fit the scaling laws"),
         Chapter("10_energy", "Count the joules"),
         Chapter("11_estimate", "Know before running"),

@@ -34,6 +34,8 @@ class SiteOptions:
         error_rate: Share of requests answered 503.
         throttle_rate: Share of requests answered 429 with Retry-After.
         retry_after_s: What Retry-After says, whole seconds.
+        feed_items: How many items the feed has, 0 for no feed.
+        feed_bytes: How large each is.
         seed: Key of all random draws.
         port: Port on the loopback interface, 0 for a free one.
         user: Who may log in.
@@ -47,6 +49,8 @@ class SiteOptions:
     error_rate: float = 0.0
     throttle_rate: float = 0.0
     retry_after_s: int = 1
+    feed_items: int = 0
+    feed_bytes: int = 256_000
     seed: int = 0
     port: int = 0
     user: str = USER
@@ -62,6 +66,8 @@ class SiteOptions:
         if self.capacity is not None:
             _whole("capacity", self.capacity, 1, 1_000_000)
         _whole("retry_after_s", self.retry_after_s, 0, 3600)
+        _whole("feed_items", self.feed_items, 0, 1_000_000)
+        _whole("feed_bytes", self.feed_bytes, 16, 100_000_000)
         _whole("seed", self.seed, -(2**63), 2**63)
         _whole("port", self.port, 0, 65535)
         _text("user", self.user)

@@ -1,8 +1,8 @@
 """The site: a real web server of airports, with a login form, on the loopback interface.
 
 Here is what it answers and how slowly. Not here: how its process is started and ended (serving). Invariant: every
-random draw is keyed by (seed, route and country, attempt in that session) and never by the order of arrival, so that
-any strategy meets the same site.
+random draw is keyed by (seed, route and country or item, attempt in that session) and never by the order of arrival, so
+that any strategy meets the same site.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from hashlib import blake2b
 from aiohttp import hdrs, web
 
 from flowlab.workloads.loneliest import airports, pages
+from flowlab.workloads.loneliest.feeds import Feed
 from flowlab.workloads.loneliest.options import SiteOptions
 
 HOST = "127.0.0.1"
@@ -91,6 +92,7 @@ class Site:
         order = [*airports.survey_order(sizes), *sorted(airports.BY_NAME_ONLY)]
         self.index = pages.index_page([(code, sizes[code]) for code in order])
         self.tables: dict[str, str] = {}
+        self.feed = Feed(options.feed_items, options.feed_bytes, options.seed)
         self.visitors = Visitors()
         self.sessions = Visitors()
         self.places = asyncio.Semaphore(options.capacity) if options.capacity else None
@@ -106,6 +108,8 @@ class Site:
                 web.get("/countries", self.show_index, name="index"),
                 web.get("/countries/{country:[A-Z]{2}}", self.show_country, name="country"),
                 web.get("/downloads/{country:[A-Z]{2}}-{key:[0-9a-f]+}.csv", self.download, name="csv"),
+                web.get("/feed", self.show_feed, name="feed"),
+                web.get("/feed/{item:[0-9]{1,7}}", self.show_item, name="item"),
             ]
         )
         return application
@@ -118,7 +122,8 @@ class Site:
             new_cookie, visitor = self.visitors.add()
         request["visitor"] = visitor
         session = request["session"] = self.sessions.get(request.cookies.get(SESSION))
-        place = (request.match_info.route.name or "", request.match_info.get("country", ""))
+        asked = request.match_info
+        place = (asked.route.name or "", asked.get("country") or asked.get("item", ""))
         counted = session or visitor
         counted.attempts[place] += 1
         attempt = counted.attempts[place]
@@ -151,10 +156,14 @@ class Site:
         return None
 
     def answer(self, text: str, status: int = 200, content_type: str = "text/html") -> web.Response:
+        """Return a text as a response."""
+        return self.send(text.encode(), status, f"{content_type}; charset=utf-8")
+
+    def send(self, data: bytes, status: int, content_type: str) -> web.Response:
         """Return a response that is sent no faster than the bandwidth allows."""
-        data, rate = text.encode(), self.options.bandwidth_bytes_s
+        rate = self.options.bandwidth_bytes_s
         body = data if rate is None else paced(data, rate)
-        headers = {hdrs.CONTENT_LENGTH: str(len(data)), hdrs.CONTENT_TYPE: f"{content_type}; charset=utf-8"}
+        headers = {hdrs.CONTENT_LENGTH: str(len(data)), hdrs.CONTENT_TYPE: content_type}
         return web.Response(body=body, status=status, headers=headers)
 
     async def home(self, request: web.Request) -> web.StreamResponse:
@@ -210,6 +219,21 @@ class Site:
         response = self.answer(airports.write_csv(self.countries[code]), content_type="text/csv")
         response.headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="{code}.csv"'
         return response
+
+    async def show_feed(self, request: web.Request) -> web.StreamResponse:
+        """Say how many items the feed has, and how large each is."""
+        if request["session"] is None:
+            return self.refuse()
+        return self.answer(self.feed.index(), content_type="application/json")
+
+    async def show_item(self, request: web.Request) -> web.StreamResponse:
+        """Send one item of the feed."""
+        if request["session"] is None:
+            return self.refuse()
+        number = int(request.match_info["item"])
+        if number >= self.feed.items:
+            return self.answer(pages.notice_page("Not found", "The feed has no such item."), 404)
+        return self.send(self.feed.item(number), 200, "application/octet-stream")
 
     def csv_name(self, request: web.Request, code: str) -> str:
         """Return the name of a country's CSV download, which only the session's own page tells."""

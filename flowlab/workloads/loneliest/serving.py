@@ -120,7 +120,7 @@ def site(**options: Any) -> Site:
 
     Args:
         **options: See `SiteOptions`: latency_ms, jitter_ms, bandwidth_bytes_s, capacity, error_rate, throttle_rate,
-            retry_after_s, seed, port, user, password.
+            retry_after_s, feed_items, feed_bytes, seed, port, user, password.
 
     Raises:
         SettingError: An option is unknown or impossible.
