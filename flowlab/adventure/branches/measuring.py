@@ -30,8 +30,8 @@ HOWS = ("asked for", "written", "written, dropped")
 CALLS = 1000
 LEVELS = ("off", "time", "full")
 CAPTION = (
-    "Where the wall time of each piece of work went: solid is CPU, barred is ready while others have the cores, hatched "
-    "is blocked; pale was not divided. Each ran once, in this kernel, so there is no spread;"
+    "Where the wall time of each piece of work went: solid is CPU, barred is ready while others have the cores, "
+    "hatched is blocked; pale was not divided. Each ran once, in this kernel, so there is no spread;"
 )
 _NEIGHBOUR = """
 import os, sys, time
