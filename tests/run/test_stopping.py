@@ -157,7 +157,7 @@ def test_a_thread_that_goes_on_after_its_time_keeps_its_locks(retries, monkeypat
 
 
 def test_a_run_does_not_wait_for_ever_for_the_lock_of_a_thread_that_never_ends(monkeypatch):
-    monkeypatch.setattr("flowlab.run.drivers.loop.LINGER_S", 0.05)
+    monkeypatch.setattr("flowlab.run.drivers.ending.LINGER_S", 0.05)
     events = []
     flow, let_go = held_up(events)
     try:
