@@ -304,6 +304,7 @@ async def _stream(
             if not waiting:
                 break
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            waiting.clear()  # else all that landed is kept in memory until something is waited for again
             if asked is not None and asked.done():
                 items.asked = None
                 if asked.result() is not _END:

@@ -1,7 +1,9 @@
 """Streams: bounded, ordered or not, ending early or never, failing at either end."""
 
 import asyncio
+import gc
 import itertools
+import weakref
 from contextlib import aclosing
 
 import pytest
@@ -272,3 +274,27 @@ def test_an_endless_source_keeps_memory_flat(count):
     finally:
         tracemalloc.stop()
     assert marks[-1] < marks[1] * 1.2 + 100_000
+
+
+class Large:
+    """Something one would not like to keep."""
+
+
+def test_a_run_that_was_handed_out_is_not_kept_by_the_stream():
+    made = []
+
+    async def make(x):
+        await asyncio.sleep(0)
+        large = Large()
+        made.append(weakref.ref(large))
+        return large
+
+    async def main():
+        flow = DataFlow(operation(outputs="y")(make))
+        async for _ in flow.stream(({"x": i} for i in range(12)), ["y"], limit=12):
+            gc.collect()
+            alive.append(sum(ref() is not None for ref in made))
+
+    alive = []
+    asyncio.run(main())
+    assert alive[9] <= 3
