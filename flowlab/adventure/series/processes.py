@@ -82,7 +82,7 @@ CHAPTER = Chapter(
         *common(None, "runs of everything that is timed; None is 3, at scale tiny 1", "class"),
     ),
     exercises={
-        "finish": (
+        "makespan": (
             Case(([3, 3, 3, 3], 2), 6),
             Case(([1, 1, 1, 1, 6], 2), 8),
             Case(([6, 1, 1, 1, 1], 2), 6),
