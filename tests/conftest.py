@@ -32,6 +32,16 @@ def own_store() -> Iterator[str]:
             os.environ["FLOWLAB_HOME"] = before
 
 
+@pytest.fixture(autouse=True)
+def no_store_left_open() -> Iterator[None]:
+    """A store that a test's notebook opened is closed with the test: what later tests run would be kept in it."""
+    yield
+    active = sys.modules.get("flowlab.metrics.active")
+    while active is not None and (keeper := active.keeper()) is not None:
+        active.unkeep(keeper)
+        keeper.close()
+
+
 class Terminal:
     """Python with these arguments in a pseudo-terminal and a session of its own."""
 

@@ -103,3 +103,12 @@ def test_an_active_recorder_gets_no_calls_of_a_run_without_records():
     with Recorder() as recorder:
         FLOWS["straight"].run({"x": 1}, level="off")
     assert {record.operation for record in recorder.records} <= {"inner"}
+
+
+@every
+def test_spans_within_a_run_without_records_harm_nothing_while_a_store_is_open(tmp_path, executor):
+    from flowlab.stored import store
+
+    flow = DataFlow(operation(outputs="y")(add))
+    with store(tmp_path / "runs.db"), Recorder():
+        assert flow.run({"x": 1}, outputs=["y"], level="off", executor=executor)["y"] == 2

@@ -180,11 +180,11 @@ class Inline:
                 continue
             if keep:
                 quick += (node.number, element, started, ended, spent)
+                if frame.custom is not None or frame.inner_ns:
+                    self._slow(context, frame, quick)
             else:
                 log.names.append(context.prefix + handler.name)
-                frame.custom = None
-            if frame.custom is not None or frame.inner_ns:
-                self._slow(context, frame, quick)
+                frame.custom, frame.inner_ns = None, 0
             try:
                 state.done(node, element, values)
             except FlowlabError as error:
