@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 INTERVAL_S = 0.4
 """A kill loses what ended since the last batch; the promise is a second."""
+AHEAD = 1000
+"""How many steps may wait to be handed on; whoever adds the last of them hands them on, or they would grow for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +218,9 @@ class Keeper:
                 self._steps.append(Added(key, records))
                 if log.context is None:
                     self.over(log.run)
+            full = len(self._steps) >= AHEAD
+        if full:
+            self.flush()
 
     def merged(self, log: Any) -> None:
         """A sub-flow's log is taken over by the one around it (called with `lock` held)."""

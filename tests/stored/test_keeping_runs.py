@@ -15,7 +15,7 @@ import pytest
 
 import flowlab as fl
 from flowlab.errors import RunError
-from flowlab.metrics import active
+from flowlab.metrics import active, keeping
 from flowlab.stored.keeper import StoreKeeper
 
 
@@ -164,6 +164,21 @@ def test_a_store_that_is_closed_keeps_nothing_more(flow: fl.DataFlow, path: Path
     flow.run({"count": 1})
     assert len(fl.runs(path)) == 1 and active.keeper() is None
     assert not any(thread.name == "flowlab-keeper" for thread in threading.enumerate())
+
+
+def test_an_endless_stream_does_not_get_ahead_of_the_store_for_ever(path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(keeping, "INTERVAL_S", 3600)  # so that nobody writes but whoever has too much to write
+    next_one = fl.operation(name="next", inputs={"x": "x"}, outputs="y")(lambda x: x + 1)
+    waiting = []
+
+    async def streamed() -> None:
+        async for _ in fl.DataFlow(next_one).stream(({"x": number} for number in range(2_500)), ["y"]):
+            waiting.append(len(active.keeper()._steps))
+
+    with fl.store(path):
+        asyncio.run(streamed())
+        assert max(waiting) < keeping.AHEAD + 100 and len(waiting) == 2_500
+    assert fl.load("last", path).calls == 2_500
 
 
 def test_a_store_opened_within_another_takes_what_happens_meanwhile(flow: fl.DataFlow, path: Path) -> None:
