@@ -154,10 +154,7 @@ class Started:
         prepared, settings = self._prepared, self._settings
         driver = self._driver = Loop(prepared.place(settings), settings.workers, Interrupts())
         driver.headway = settings.headway
-        tid = threading.get_native_id()
-        context = self._context = Context(
-            prepared.layout, prepared.handlers_at(settings.level), run_name(), None, tid, driver.locks, settings.level
-        )
+        context = self._context = prepared.context(run_name(), None, driver.locks, settings.level)
         context.late = list(self._late)
         context.late = [name for name in context.late if name in prepared.layout.slot_of]
         context.waits = True

@@ -130,8 +130,7 @@ class Quick:
 
     def context(self, path: Path, number: int) -> Context:
         """A full context for an item."""
-        prepared = path.prepared
-        return Context(prepared.layout, prepared.handlers, self.run, number, self.tid, self.inline.locks, self.level)
+        return path.prepared.context(self.run, number, self.inline.locks, self.level, self.tid)
 
     def through(self, items: list[tuple[Path, Mapping[str, Any]]], number: int) -> Iterator[Run]:
         """Take a group of items through and give their runs."""
@@ -183,9 +182,8 @@ class Quick:
                     run = QuickRun(path, cells, stamps, group, self, number)
                     runs.append(run)
                     if told:
-                        run._told, told = told, []
-                        run._nesting, self.nesting = self.nesting, Nesting(self.run, number + 1)
-                        frame.recorder = self.nesting if self.keep else None
+                        self._tell(run, told, number)
+                        told = []
                 number += 1
                 self.nesting.context = number
         finally:
@@ -193,11 +191,21 @@ class Quick:
             CALL.reset(token)
         group.cpu_ns = time.thread_time_ns() - used
         group.wall_ns = at - began
+        self._adapt(group, len(items))
+        return iter(runs)
+
+    def _tell(self, run: QuickRun, told: list[tuple[int, dict[str, Any]]], number: int) -> None:
+        """Keep with a run what its calls reported."""
+        run._told, run._nesting = told, self.nesting
+        self.nesting = Nesting(self.run, number + 1)
+        self.frame.recorder = self.nesting if self.keep else None
+
+    def _adapt(self, group: Group, count: int) -> None:
+        """Make the next group smaller if this one took long, larger if it was full."""
         if group.wall_ns > LONG_NS:
             self.size = max(1, self.size // 2)
-        elif self.size < GROUP and len(items) == self.size:
+        elif self.size < GROUP and count == self.size:
             self.size *= 2
-        return iter(runs)
 
     def _failed(
         self,

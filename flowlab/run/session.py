@@ -21,6 +21,7 @@ from flowlab.run.outcome import going
 from flowlab.run.outcome.context import Context, make_handlers, run_name, watched_handlers
 from flowlab.run.outcome.headway import showing
 from flowlab.run.outcome.result import Run, cause, check
+from flowlab.run.state.locks import Locks
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,19 @@ class Prepared:
     def handlers_at(self, level: str) -> list[Handler]:
         """The handlers for a level of measuring."""
         return watched_handlers(self.layout) if level == "full" else self.handlers
+
+    def context(self, run: str, number: int | None, locks: Locks, level: str, tid: int | None = None) -> Context:
+        """A context of a run.
+
+        Args:
+            run: The run's name.
+            number: Which of the run's contexts it is; None if it is the only one.
+            locks: The driver's.
+            level: The level of measuring.
+            tid: The thread that runs it; None for this one.
+        """
+        tid = threading.get_native_id() if tid is None else tid
+        return Context(self.layout, self.handlers_at(level), run, number, tid, locks, level)
 
     def inline(self, settings: Settings) -> bool:
         """Whether a run needs no event loop."""
@@ -200,15 +214,7 @@ def _run_inline(prepared: Prepared, values: Mapping[str, Any], outputs: Any, set
     with interrupts() as watch:
         inline = Inline(interrupts=watch)
         inline.headway = settings.headway
-        context = Context(
-            prepared.layout,
-            prepared.handlers_at(settings.level),
-            run_name(),
-            None,
-            threading.get_native_id(),
-            inline.locks,
-            settings.level,
-        )
+        context = prepared.context(run_name(), None, inline.locks, settings.level)
         try:
             inline.run(context, values)
         finally:
@@ -226,15 +232,7 @@ def _map_inline(todo: list[tuple[Prepared, Any]], outputs: Any, settings: Settin
         inline.headway = settings.headway
         try:
             for number, (prepared, values) in enumerate(todo):
-                context = Context(
-                    prepared.layout,
-                    prepared.handlers_at(settings.level),
-                    name,
-                    number,
-                    tid,
-                    inline.locks,
-                    settings.level,
-                )
+                context = prepared.context(name, number, inline.locks, settings.level, tid)
                 contexts.append(context)
                 inline.run(context, values)
         finally:
@@ -266,15 +264,7 @@ async def _run_loop(
 
     driver = Loop(prepared.place(settings), settings.workers, watch)
     driver.headway = settings.headway
-    context = Context(
-        prepared.layout,
-        prepared.handlers_at(settings.level),
-        run_name(),
-        None,
-        threading.get_native_id(),
-        driver.locks,
-        settings.level,
-    )
+    context = prepared.context(run_name(), None, driver.locks, settings.level)
     try:
         await driver.run(context, values)
     finally:
@@ -295,8 +285,7 @@ async def _map_loop(
     driver.expected = len(todo)
     name, tid = run_name(), threading.get_native_id()
     contexts = [
-        Context(prepared.layout, prepared.handlers_at(settings.level), name, number, tid, driver.locks, settings.level)
-        for number, (prepared, _) in enumerate(todo)
+        prepared.context(name, number, driver.locks, settings.level, tid) for number, (prepared, _) in enumerate(todo)
     ]
     try:
         async with asyncio.TaskGroup() as group:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sized
 from contextlib import aclosing
@@ -16,7 +15,7 @@ from flowlab.metrics import active
 from flowlab.run.drivers.inline import Inline
 from flowlab.run.drivers.loop import Loop
 from flowlab.run.outcome import going
-from flowlab.run.outcome.context import Context, run_name
+from flowlab.run.outcome.context import run_name
 from flowlab.run.outcome.headway import showing
 from flowlab.run.outcome.result import Run
 from flowlab.run.quick import Path, Quick, QuickRun
@@ -152,15 +151,7 @@ class Here:
         assert self.other is not None
         (prepared, values), self.other = self.other, None
         quick = self.quick
-        context = Context(
-            prepared.layout,
-            prepared.handlers_at(self.settings.level),
-            quick.run,
-            self.count,
-            quick.tid,
-            self.inline.locks,
-            self.settings.level,
-        )
+        context = prepared.context(quick.run, self.count, self.inline.locks, self.settings.level, quick.tid)
         self.count += 1
         self.inline.run(context, values)
         return context.result()
@@ -202,15 +193,7 @@ class Stream:
     async def _one(self, prepared: Prepared, values: Any, number: int) -> Run:
         driver = self.driver
         assert driver is not None
-        context = Context(
-            prepared.layout,
-            prepared.handlers_at(self.settings.level),
-            self.name,
-            number,
-            threading.get_native_id(),
-            driver.locks,
-            self.settings.level,
-        )
+        context = prepared.context(self.name, number, driver.locks, self.settings.level)
         await driver.run(context, values)
         if number == 0:
             context.log.rows.extend(driver.start_rows())
@@ -286,17 +269,24 @@ async def _stream(
         return
     flight = Stream(flow, outputs, limit, ordered, settings)
     flight.name, flight.count = here.quick.run, here.count
+    async with aclosing(_flown(items, flight)) as runs:
+        async for run in runs:
+            yield finish(run, outputs, settings)
+
+
+async def _flown(items: Source, flight: Stream) -> AsyncGenerator[Run, None]:
+    """Yield the run of each item from the first that could not go straight through, at most `limit` in flight."""
     flight.launch(items.pushed.pop())
     try:
         while True:
-            while items.plain and not items.ended and len(flight.flying) < limit:
+            while items.plain and not items.ended and len(flight.flying) < flight.limit:
                 item = items.next()
                 if item is not _END:
                     flight.launch(item)
-            asked = None if items.plain or items.ended or len(flight.flying) >= limit else items.ask()
+            asked = None if items.plain or items.ended or len(flight.flying) >= flight.limit else items.ask()
             task = flight.landed()
             if task is not None:
-                yield finish(task.result(), outputs, settings)
+                yield task.result()
                 continue
             waiting: list[Any] = list(flight.flying)
             if asked is not None:

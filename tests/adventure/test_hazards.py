@@ -50,9 +50,12 @@ def test_an_error_in_a_thread_is_raised_and_keeps_nobody_waiting(way):
 
 
 def test_whoever_waits_in_vain_goes_on():
-    meeting = Meeting(0.01)
-    meeting()
-    meeting()
+    meeting, gone_on = Meeting(0.01), []
+    for _ in range(2):
+        meeting()
+        gone_on.append(meeting.in_vain)
+    assert gone_on == [True, True]
+    assert not Meeting().in_vain
 
 
 @pytest.mark.skipif(Machine.detect().gil is False, reason="there plain updates do get lost")

@@ -70,6 +70,11 @@ class Meeting:
         with suppress(threading.BrokenBarrierError):
             self._barrier.wait()
 
+    @property
+    def in_vain(self) -> bool:
+        """Whether somebody has waited in vain, or was told that nobody else will come."""
+        return self._barrier.broken
+
     def leave(self) -> None:
         """Say that nobody else will come."""
         self._barrier.abort()

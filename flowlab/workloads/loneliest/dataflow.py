@@ -58,8 +58,8 @@ def flow(connections: int) -> DataFlow:
         download_page.configured(workers=connections),
         operation(outputs="page", runs="processes")(parse),
         download_csv.configured(workers=connections),
-        # Inline: to check a page takes about as long as to pickle it and its CSV file on the way to a worker (measured:
-        # 1.0 and 1.5 ms for CL, 1.6 and 1.8 ms for FR), so that sending it there would cost more than it could save.
+        # Inline: to check a page takes about as long as to pickle it and its CSV file on the way to a worker, so that
+        # sending it there would cost more than it could save.
         operation(outputs="airports", runs="inline")(check),
         operation(outputs="finding", runs="processes")(compute),
         operation(outputs="saved", runs="inline")(save),
