@@ -97,6 +97,18 @@ class Chapter:
         return tuple(p for p in self.parameters if p.name == "guess" or p.name.startswith("guess_"))
 
 
+def guess(choices: tuple[str, ...], about: str = "your prediction", name: str = "guess") -> Parameter:
+    """Return the parameter that answers a prediction.
+
+    Args:
+        choices: The answers.
+        about: What is predicted, as the parameter's text begins.
+        name: `guess`, or `guess_` and more.
+    """
+    listed = f"{', '.join(choices[:-1])} or {choices[-1]}"
+    return Parameter(name, "str", None, f"{about}: {listed}; None is no answer", choices=choices)
+
+
 def common(repeats: int | None, how_often: str, scale: str = DEFAULT_SCALE) -> tuple[Parameter, ...]:
     """Return the parameters that every notebook has.
 

@@ -1,6 +1,6 @@
 """Notebook 08: bound the memory, and choose the bound."""
 
-from flowlab.adventure.chapters import Branch, Chapter, Decision, common
+from flowlab.adventure.chapters import Branch, Chapter, Decision, common, guess
 from flowlab.adventure.exercises import Case
 from flowlab.adventure.parameters import Parameter
 
@@ -41,20 +41,8 @@ CHAPTER = Chapter(
             "the bound: one, sixteen or unbounded",
             choices=("one", "sixteen", "unbounded"),
         ),
-        Parameter(
-            "guess_waiting",
-            "str",
-            None,
-            "your prediction for the items waiting: few, half or most; None is no answer",
-            choices=("few", "half", "most"),
-        ),
-        Parameter(
-            "guess_time",
-            "str",
-            None,
-            "your prediction for the bounded queue: faster, same or slower; None is no answer",
-            choices=("faster", "same", "slower"),
-        ),
+        guess(("few", "half", "most"), "your prediction for the items waiting", "guess_waiting"),
+        guess(("faster", "same", "slower"), "your prediction for the bounded queue", "guess_time"),
         Parameter("n_items", "int", None, "how many items the feed has; None is the scale's", least=1),
         Parameter("item_bytes", "int", None, "how large each is; None is the scale's", least=16),
         Parameter("hold_ms", "float", None, "how long the store takes an item; None is the scale's", least=1),

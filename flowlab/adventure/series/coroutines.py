@@ -1,6 +1,6 @@
 """Notebook 04: wait on one loop, and choose where to parse."""
 
-from flowlab.adventure.chapters import Branch, Chapter, Decision, common
+from flowlab.adventure.chapters import Branch, Chapter, Decision, common, guess
 from flowlab.adventure.exercises import Case
 from flowlab.adventure.parameters import Parameter
 from flowlab.adventure.series.threads import TIMES
@@ -42,27 +42,9 @@ CHAPTER = Chapter(
             "where to parse: loop, threads or processes",
             choices=("loop", "threads", "processes"),
         ),
-        Parameter(
-            "guess_wait",
-            "str",
-            None,
-            "your prediction for waiting: same, double or more; None is no answer",
-            choices=TIMES,
-        ),
-        Parameter(
-            "guess_work",
-            "str",
-            None,
-            "your prediction for parsing: same, double or more; None is no answer",
-            choices=TIMES,
-        ),
-        Parameter(
-            "guess_ticks",
-            "str",
-            None,
-            "your prediction for the clock: all, some or none; None is no answer",
-            choices=TICKS,
-        ),
+        guess(TIMES, "your prediction for waiting", "guess_wait"),
+        guess(TIMES, "your prediction for parsing", "guess_work"),
+        guess(TICKS, "your prediction for the clock", "guess_ticks"),
         Parameter("n_at_once", "int", 8, "pages on their way at once, before the choice", least=2),
         Parameter("n_countries", "int", None, "how many countries to survey; None is the scale's", least=1),
         *common(None, "runs of everything that is timed; None is 3, at scale tiny 1"),

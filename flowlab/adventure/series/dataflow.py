@@ -1,6 +1,6 @@
 """Notebook 07: wire a dataflow, and choose its grain."""
 
-from flowlab.adventure.chapters import Branch, Chapter, Decision, common
+from flowlab.adventure.chapters import Branch, Chapter, Decision, common, guess
 from flowlab.adventure.exercises import Case
 from flowlab.adventure.parameters import Parameter
 
@@ -39,13 +39,7 @@ CHAPTER = Chapter(
             "the grain of your flow: step, country or worker",
             choices=("step", "country", "worker"),
         ),
-        Parameter(
-            "guess",
-            "str",
-            None,
-            "your prediction: free, little or much; None is no answer",
-            choices=("free", "little", "much"),
-        ),
+        guess(("free", "little", "much")),
         Parameter("n_countries", "int", None, "how many countries to survey; None is the scale's", least=1),
         *common(None, "runs of everything that is timed; None is 3, at scale tiny 1"),
     ),

@@ -1,6 +1,6 @@
 """Notebook 06: find races and a deadlock, and choose a remedy."""
 
-from flowlab.adventure.chapters import Branch, Chapter, Decision, common
+from flowlab.adventure.chapters import Branch, Chapter, Decision, common, guess
 from flowlab.adventure.exercises import Case
 from flowlab.adventure.parameters import Parameter
 from flowlab.adventure.quizzes import quizzed
@@ -42,27 +42,9 @@ CHAPTER = Chapter(
             "what you do about it: lock, queue or confine",
             choices=("lock", "queue", "confine"),
         ),
-        Parameter(
-            "guess_plain",
-            "str",
-            None,
-            "your prediction for plain updates: none, some or half; None is no answer",
-            choices=LOST,
-        ),
-        Parameter(
-            "guess_met",
-            "str",
-            None,
-            "your prediction for threads that meet: none, some or half; None is no answer",
-            choices=LOST,
-        ),
-        Parameter(
-            "guess_locked",
-            "str",
-            None,
-            "your prediction for two small locked steps: none, some or half; None is no answer",
-            choices=LOST,
-        ),
+        guess(LOST, "your prediction for plain updates", "guess_plain"),
+        guess(LOST, "your prediction for threads that meet", "guess_met"),
+        guess(LOST, "your prediction for two small locked steps", "guess_locked"),
         *quizzed(),
         Parameter(
             "n_updates", "int", None, "updates of each thread where they are timed; None is the scale's", least=1

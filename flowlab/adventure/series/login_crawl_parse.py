@@ -1,6 +1,6 @@
 """Notebook 02: find the bottleneck, and choose a road."""
 
-from flowlab.adventure.chapters import Branch, Chapter, Decision, common
+from flowlab.adventure.chapters import Branch, Chapter, Decision, common, guess
 from flowlab.adventure.exercises import Case
 from flowlab.adventure.parameters import Parameter
 from flowlab.adventure.quizzes import quizzed
@@ -40,13 +40,7 @@ CHAPTER = Chapter(
             "the road you take: download, parse or algorithm",
             choices=("download", "parse", "algorithm"),
         ),
-        Parameter(
-            "guess",
-            "str",
-            None,
-            "your prediction: download, parse or compute; None is no answer",
-            choices=("download", "parse", "compute"),
-        ),
+        guess(("download", "parse", "compute")),
         *quizzed(),
         Parameter("n_countries", "int", None, "how many countries to survey; None is the scale's", least=1),
         *common(None, "runs of everything that is timed; None is 3, at scale tiny 1"),

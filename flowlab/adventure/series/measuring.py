@@ -1,6 +1,6 @@
 """Notebook 01: tell wall, CPU, queue, blocked, memory and energy apart, and choose a probe."""
 
-from flowlab.adventure.chapters import Branch, Chapter, Decision, common
+from flowlab.adventure.chapters import Branch, Chapter, Decision, common, guess
 from flowlab.adventure.exercises import Case
 from flowlab.adventure.parameters import Parameter
 
@@ -43,33 +43,15 @@ CHAPTER = Chapter(
             choices=("clock", "cpu", "everything"),
         ),
         *(
-            Parameter(
-                f"guess_{name}",
-                "str",
-                None,
-                f"your prediction for {what}: cpu, queue or blocked; None is no answer",
-                choices=PARTS,
-            )
+            guess(PARTS, f"your prediction for {what}", f"guess_{name}")
             for name, what in (
                 ("sleep", "a sleep"),
                 ("spin", "a loop that computes"),
                 ("lock", "waiting for a lock"),
             )
         ),
-        Parameter(
-            "guess_memory",
-            "str",
-            None,
-            "who sees memory asked for and not written: python, system, both or neither; None is no answer",
-            choices=("python", "system", "both", "neither"),
-        ),
-        Parameter(
-            "guess_cost",
-            "str",
-            None,
-            "what measuring a call costs: free, little or much; None is no answer",
-            choices=("free", "little", "much"),
-        ),
+        guess(("python", "system", "both", "neither"), "who sees memory asked for and not written", "guess_memory"),
+        guess(("free", "little", "much"), "what measuring a call costs", "guess_cost"),
         Parameter("part_ms", "float", 100, "how long each piece of work sleeps, waits or computes", least=20),
         *common(None, "runs of everything that is timed; None is 10, at scale tiny 3"),
     ),

@@ -1,6 +1,6 @@
 """Notebook 05: work in processes, and share the work out so that nobody waits for a straggler."""
 
-from flowlab.adventure.chapters import Branch, Chapter, Decision, common
+from flowlab.adventure.chapters import Branch, Chapter, Decision, common, guess
 from flowlab.adventure.exercises import Case
 from flowlab.adventure.parameters import Parameter
 
@@ -41,41 +41,11 @@ CHAPTER = Chapter(
             "how the work is shared out: listed, largest or blocks",
             choices=("listed", "largest", "blocks"),
         ),
-        Parameter(
-            "guess_start",
-            "str",
-            None,
-            "your prediction for two new processes: faster, same or slower; None is no answer",
-            choices=("faster", "same", "slower"),
-        ),
-        Parameter(
-            "guess_pass",
-            "str",
-            None,
-            "your prediction for checking in processes: faster, same or slower; None is no answer",
-            choices=("faster", "same", "slower"),
-        ),
-        Parameter(
-            "guess_chunk",
-            "str",
-            None,
-            "your prediction for chunks: same, double or more; None is no answer",
-            choices=("same", "double", "more"),
-        ),
-        Parameter(
-            "guess_memory",
-            "str",
-            None,
-            "your prediction for memory: all, most or part; None is no answer",
-            choices=("all", "most", "part"),
-        ),
-        Parameter(
-            "guess_last",
-            "str",
-            None,
-            "your prediction for the first worker done: end, late or half; None is no answer",
-            choices=("end", "late", "half"),
-        ),
+        guess(("faster", "same", "slower"), "your prediction for two new processes", "guess_start"),
+        guess(("faster", "same", "slower"), "your prediction for checking in processes", "guess_pass"),
+        guess(("same", "double", "more"), "your prediction for chunks", "guess_chunk"),
+        guess(("all", "most", "part"), "your prediction for memory", "guess_memory"),
+        guess(("end", "late", "half"), "your prediction for the first worker done", "guess_last"),
         Parameter("n_workers", "int", None, "worker processes; None is 2", least=2),
         Parameter("rows", "int", None, "airports in a block of branch blocks; None is 200", least=1),
         Parameter("n_countries", "int", None, "how many countries; None is the scale's", least=2),

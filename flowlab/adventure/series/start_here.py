@@ -1,6 +1,6 @@
 """Notebook 00: fetch one page, and choose a goal."""
 
-from flowlab.adventure.chapters import Branch, Chapter, Decision, common
+from flowlab.adventure.chapters import Branch, Chapter, Decision, common, guess
 from flowlab.adventure.exercises import Case
 from flowlab.adventure.parameters import Parameter
 
@@ -45,13 +45,7 @@ CHAPTER = Chapter(
             "what you care about: fast, small, frugal or simple",
             choices=("fast", "small", "frugal", "simple"),
         ),
-        Parameter(
-            "guess",
-            "str",
-            None,
-            "your prediction: wait, work or even; None is no answer",
-            choices=("wait", "work", "even"),
-        ),
+        guess(("wait", "work", "even")),
         *common(5, "runs of everything that is timed"),
     ),
     exercises={

@@ -1,6 +1,6 @@
 """Notebook 03: wait in threads, and choose how many."""
 
-from flowlab.adventure.chapters import Branch, Chapter, Decision, common
+from flowlab.adventure.chapters import Branch, Chapter, Decision, common, guess
 from flowlab.adventure.exercises import Case
 from flowlab.adventure.parameters import Parameter
 
@@ -41,20 +41,8 @@ CHAPTER = Chapter(
             "how many threads: cores, rule or all",
             choices=("cores", "rule", "all"),
         ),
-        Parameter(
-            "guess_wait",
-            "str",
-            None,
-            "your prediction for waiting: same, double or more; None is no answer",
-            choices=TIMES,
-        ),
-        Parameter(
-            "guess_work",
-            "str",
-            None,
-            "your prediction for parsing: same, double or more; None is no answer",
-            choices=TIMES,
-        ),
+        guess(TIMES, "your prediction for waiting", "guess_wait"),
+        guess(TIMES, "your prediction for parsing", "guess_work"),
         Parameter("n_workers", "int", 8, "threads in the two experiments before the choice", least=2),
         Parameter("n_countries", "int", None, "how many countries to survey; None is the scale's", least=1),
         *common(None, "runs of everything that is timed; None is 3, at scale tiny 1"),

@@ -1,6 +1,6 @@
 """Notebook 13: read your path back, and defend what you would ship."""
 
-from flowlab.adventure.chapters import Branch, Chapter, Decision, common
+from flowlab.adventure.chapters import Branch, Chapter, Decision, common, guess
 from flowlab.adventure.exercises import Case
 from flowlab.adventure.parameters import Parameter
 
@@ -43,13 +43,7 @@ CHAPTER = Chapter(
     ),
     parameters=(
         Parameter("goal", "str", "fast", "what you care about: fast, small, frugal or simple", choices=GOALS),
-        Parameter(
-            "guess",
-            "str",
-            None,
-            "your prediction: serial, threads, asyncio, processes, hybrid or dataflow; None is no answer",
-            choices=STRATEGIES,
-        ),
+        guess(STRATEGIES),
         Parameter("n_countries", "int", None, "how many countries to survey; None is the scale's", least=1),
         *common(None, "runs of everything that is timed; None is 3, at scale tiny 1"),
     ),
