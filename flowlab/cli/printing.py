@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from flowlab.comparison.result import cells
+from flowlab.comparison.wording import cells
 
 if TYPE_CHECKING:
     from flowlab.comparison import Comparison

@@ -12,6 +12,7 @@ from html import escape
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from flowlab.comparison.wording import COLUMNS, html_row, told
 from flowlab.errors import SettingError, require
 from flowlab.metrics.overhead import Overhead, overhead
 from flowlab.metrics.record import Record, running_at
@@ -267,18 +268,14 @@ class Comparison:
         lines = [
             f"{self.name}: {len(self.strategies)} strategies, n = {self.n_repeats} each, {self.machine.sentence()}"
         ]
-        lines += [f"  {row['strategy']:<10} {_text(row)}" for row in self.strategy_rows()]
+        lines += [f"  {row['strategy']:<10} {told(row)}" for row in self.strategy_rows()]
         lines += [self.sentence, *self.disagreements, self.measuring, self.verdict.text if self.verdict else ""]
         return "\n".join(line for line in lines if line)
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th scope='row'>{escape(str(row['strategy']))}</th>{_cells(row)}</tr>" for row in self.strategy_rows()
-        )
-        rows += "".join(
-            f"<tr><th scope='row'>({escape(str(row['service']))})</th>{_cells(row)}</tr>" for row in self.service_rows()
-        )
-        head = "".join(f"<th scope='col'>{title}</th>" for title in ("strategy", *_COLUMNS))
+        rows = "".join(html_row(str(row["strategy"]), row) for row in self.strategy_rows())
+        rows += "".join(html_row(f"({row['service']})", row) for row in self.service_rows())
+        head = "".join(f"<th scope='col'>{title}</th>" for title in ("strategy", *COLUMNS))
         verdict = self.verdict.text if self.verdict else ""
         notes = [self.sentence, *self.disagreements, self.answer or "", verdict, self.measuring]
         prose = "".join(f"<p>{escape(note)}</p>" for note in notes if note)
@@ -287,9 +284,6 @@ class Comparison:
         )
         table = f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody>"
         return f"<table><caption>{escape(caption)}</caption>{table}</table>{prose}"
-
-
-_COLUMNS = ("wall", "speed-up", "CPU", "worker start", "peak memory", "moved", "energy (estimate)")
 
 
 def _figure(run: StrategyRun, figure: str) -> float | None:
@@ -369,44 +363,3 @@ def _run_row(run: StrategyRun) -> dict[str, object]:
         "failures": len(run.failures),
         "error": run.error,
     }
-
-
-def cells(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """A strategy's or service's row as the texts a person reads, in the order of the printed table."""
-    return (
-        _ranged(row.get("wall_s"), row.get("wall_low_s"), row.get("wall_high_s"), "s"),
-        "" if row.get("speedup") is None else f"{row['speedup']:.2f}x",
-        _quantity(row.get("cpu_s"), "s"),
-        _quantity(row.get("start_s"), "s"),
-        _quantity(row.get("peak_bytes"), "MB", 1e6) + (" RSS" if row.get("memory_method") == "rss" else ""),
-        _quantity(row.get("bytes_moved"), "MB", 1e6),
-        _ranged(row.get("energy_j"), row.get("energy_low_j"), row.get("energy_high_j"), "J"),
-    )
-
-
-def _cells(row: Mapping[str, Any]) -> str:
-    return "".join(f"<td>{escape(text)}</td>" for text in cells(row))
-
-
-def _text(row: Mapping[str, Any]) -> str:
-    return "  ".join(f"{title} {text}" for title, text in zip(_COLUMNS, cells(row), strict=True) if text)
-
-
-def _quantity(value: float | None, unit: str, scale: float = 1.0) -> str:
-    return "" if value is None else f"{number(value / scale)} {unit}"
-
-
-def number(value: float) -> str:
-    """A number to three significant digits, never in exponent form from 0.001 up.
-
-    >>> number(1234.5), number(0.12345)
-    ('1,234', '0.123')
-    """
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-
-
-def _ranged(value: float | None, low: float | None, high: float | None, unit: str) -> str:
-    if value is None:
-        return ""
-    text = f"{number(value)} {unit}"
-    return text if low is None or high is None else f"{text} ({number(low)} to {number(high)})"

@@ -14,7 +14,8 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from flowlab.comparison.pasting import code
-from flowlab.comparison.result import Comparison, Spread, Verdict, number
+from flowlab.comparison.result import Comparison, Spread, Verdict
+from flowlab.comparison.wording import number
 
 if TYPE_CHECKING:
     from flowlab.comparison.jobs import Job

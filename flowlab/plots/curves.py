@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from flowlab.comparison.result import Comparison, StrategyRun, number
+from flowlab.comparison.result import Comparison, StrategyRun
+from flowlab.comparison.wording import number
 from flowlab.errors import PlotError, SettingError, require
 from flowlab.plots.calls import timed
 from flowlab.plots.chart import Chart, new_chart

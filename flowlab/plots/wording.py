@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flowlab.comparison.result import Comparison, number
+from flowlab.comparison.result import Comparison
+from flowlab.comparison.wording import number
 from flowlab.errors import SettingError
 from flowlab.machine import Machine
 

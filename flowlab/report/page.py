@@ -12,7 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from flowlab import plots
-from flowlab.comparison.result import Comparison, number
+from flowlab.comparison.result import Comparison
+from flowlab.comparison.wording import number
 from flowlab.errors import PlotError, SettingError
 from flowlab.files import remove_left_overs, write_whole
 from flowlab.machine import Machine

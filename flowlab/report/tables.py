@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from flowlab.comparison.result import Comparison, number
+from flowlab.comparison.result import Comparison
+from flowlab.comparison.wording import number
 from flowlab.plots.theme import strategy_looks
 
 _MB = 1e-6

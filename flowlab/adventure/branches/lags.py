@@ -15,7 +15,7 @@ from math import ceil
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from flowlab.comparison.result import number
+from flowlab.comparison.wording import number
 from flowlab.errors import require
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
-from flowlab.comparison.result import number
+from flowlab.comparison.wording import number
 from flowlab.errors import require
 
 if TYPE_CHECKING:
