@@ -9,6 +9,7 @@ from flowlab.plots.bars import breakdown
 from flowlab.plots.chart import Chart
 from flowlab.plots.curves import memory, requests
 from flowlab.plots.pareto import tradeoff
+from flowlab.plots.slopes import slope
 from flowlab.plots.timelines import timeline
 
-__all__ = ["Chart", "breakdown", "memory", "requests", "timeline", "tradeoff"]
+__all__ = ["Chart", "breakdown", "memory", "requests", "slope", "timeline", "tradeoff"]

@@ -17,7 +17,10 @@ from flowlab.comparison import Comparison, compare
 Ways = Mapping[str, tuple[str, Mapping[str, Any]] | Callable[[], Any]]
 """What a branch compares, by name: a strategy of the job and the settings in which it differs, or a call of its own."""
 
-KEPT = ("n", "wall_s", "wall_low_s", "wall_high_s", "speedup", "cpu_s", "peak_bytes", "energy_j")
+KEPT = (
+    "n", "wall_s", "wall_low_s", "wall_high_s", "speedup", "cpu_s", "peak_bytes", "energy_j", "energy_low_j",
+    "energy_high_j",
+)  # fmt: skip
 
 
 def surveyed(
