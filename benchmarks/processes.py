@@ -30,8 +30,8 @@ from flowlab.run.state.state import State
 N, ROUNDS = 1000, 25
 PARTS = {
     "begin": (State, "the state: what is given"), "pump": (Loop, "taking calls from the state"),
-    "feed": (Processes, "choosing a worker, packing"), "_write": (Processes, "writing to the socket"),
-    "_read": (Processes, "reading from the socket"), "_drain": (Processes, "reading results from the ring"),
+    "feed": (Processes, "choosing a worker, packing"), "_write": (Processes, "writing to the pipe"),
+    "_read": (Processes, "reading from the pipe"), "_drain": (Processes, "reading results from the ring"),
     "_take_all": (Loop, "events into the state, rows of the log"),
 }  # fmt: skip
 spent: dict[str, int] = {}
@@ -77,7 +77,7 @@ def parts(name: str, run: Callable[[], object]) -> None:
 def worker() -> None:
     """Print what the worker's loop costs a call."""
     fd = shared_file()
-    one, other = Worker(0, Ring(os.dup(fd))), Ring(fd)
+    one, other = Worker(0, 0, Ring(os.dup(fd))), Ring(fd)
     one.functions[0] = step
     least = 0
     for _ in range(ROUNDS):

@@ -18,7 +18,7 @@ from contextlib import suppress
 from typing import Any
 
 LARGE = 1 << 16
-"""What is shorter goes through the socket."""
+"""What is shorter goes through the pipe."""
 INWARD, OUTWARD = range(6), range(6, 8)
 """The blocks that the caller fills, and those that the worker fills."""
 SPAN = 1 << 40

@@ -3,7 +3,7 @@
 What makes a short call cheap: its arguments were unpickled with those of others, its result is marshalled with its
 times in one piece, and the CPU clock, which costs more than the call, is read once for many of them. How much of that
 each had follows from its wall time, so it is marked as estimated; a call that turns out not to be short has the clock
-read for itself. Invariant: a result is in the ring, or written to the socket, before the next call begins.
+read for itself. Invariant: a result is in the ring, or written to the pipe, before the next call begins.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import os
 import select
-import socket
 import subprocess
 import sys
 import threading
@@ -25,7 +24,7 @@ _START = (
     "from importlib.util import module_from_spec, spec_from_file_location as spec; "
     "found = spec('flowlab', {init!r}, submodule_search_locations=[{folder!r}]); "
     "sys.modules['flowlab'] = module_from_spec(found); "
-    "from flowlab.executors.worker import main; main({fd}, {lifeline}, {ring})"
+    "from flowlab.executors.worker import main; main({calls}, {results}, {lifeline}, {ring})"
 )
 """A worker does without the package's front, until an operation asks for it: which halves its start."""
 
@@ -36,6 +35,8 @@ class Child:
     Attributes:
         tasks: What was sent and not answered, by number, in the order sent.
         sent: For each of these, how long packing took, how many bytes it was, which function, and when it was sent.
+        fd: Where its results are read; -1 once it was hung up.
+        sink: Where its calls are written; -1 likewise.
         ready_ns: When it said that it can take calls.
         leased_ns: When its pool got it.
         seen_ns: When it last answered, or was sent something while it had nothing to do.
@@ -46,33 +47,32 @@ class Child:
     """
 
     def __init__(self) -> None:
-        ours, theirs = socket.socketpair()
+        calls, self.sink = os.pipe()
+        self.fd, results = os.pipe()
         read, self.lifeline = os.pipe()
         ring = shared_file()
         front = str(_FOLDER / "__init__.py")
         code = _START.format(
-            path=sys.path, init=front, folder=str(_FOLDER), fd=theirs.fileno(), lifeline=read, ring=ring
+            path=sys.path, init=front, folder=str(_FOLDER), calls=calls, results=results, lifeline=read, ring=ring
         )
         self.started_ns = self.leased_ns = time.perf_counter_ns()
         try:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", code],
                 stdin=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(), read, ring),
+                pass_fds=(calls, results, read, ring),
                 close_fds=True,
             )
         except BaseException:
-            ours.close()
-            os.close(ring)
-            os.close(self.lifeline)
+            for fd in (self.sink, self.fd, ring, self.lifeline):
+                os.close(fd)
             raise
         finally:
-            theirs.close()
-            os.close(read)
+            for fd in (calls, results, read):
+                os.close(fd)
         self.ring = Ring(ring)
-        self.socket = ours
-        ours.setblocking(False)
-        self.fd = ours.fileno()
+        os.set_blocking(self.fd, False)
+        os.set_blocking(self.sink, False)
         self.poll = select.poll()
         self.poll.register(self.fd, select.POLLIN)
         self.pid = self.process.pid
@@ -96,13 +96,20 @@ class Child:
 
     def say(self, word: bytes) -> None:
         """Say something over the lifeline; a worker that has ended does not hear it."""
-        with suppress(OSError):  # its end is noticed on the socket
+        with suppress(OSError):  # its end is noticed where it is read
             os.write(self.lifeline, word)
+
+    def hang_up(self) -> None:
+        """Close the pipes: the process ends when it has nothing to do."""
+        for fd in (self.fd, self.sink):
+            if fd >= 0:
+                os.close(fd)
+        self.fd = self.sink = -1
 
     def stop(self, kill: bool = False) -> None:
         """Have the process end, and wait until it has."""
         self.dead = True
-        self.socket.close()
+        self.hang_up()
         if kill:
             self.process.kill()
         try:
@@ -147,7 +154,7 @@ def close_all() -> None:
     with _LOCK:
         children, _IDLE[:] = list(_IDLE), []
     for child in children:
-        child.socket.close()
+        child.hang_up()
     for child in children:
         child.stop(kill=child.ready_ns is None)
 
@@ -155,7 +162,7 @@ def close_all() -> None:
 def _forget() -> None:
     """A forked child has no workers: they belong to its parent."""
     for child in _IDLE:
-        child.socket.close()
+        child.hang_up()
         os.close(child.lifeline)
     _IDLE.clear()
 

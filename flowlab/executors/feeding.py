@@ -332,7 +332,7 @@ class Feeding:
         waited = child.pending is not None
         try:
             while view:
-                count = child.socket.send(view)
+                count = os.write(child.sink, view)
                 count_bytes(count)
                 view = view[count:]
         except BlockingIOError:
@@ -342,7 +342,6 @@ class Feeding:
             return
         child.pending = view if view else None
         if child.pending is not None or waited:
-            writing = (lambda: self._write(child)) if child.pending is not None else None
-            self.listen(child.fd, lambda: self._read(child), writing)
+            self.listen(child.sink, None, (lambda: self._write(child)) if child.pending is not None else None)
             if child.pending is None and child.out:
                 self._write(child)

@@ -8,6 +8,7 @@ at most one pool at a time.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from operator import sub
@@ -94,7 +95,7 @@ class Processes(Feeding):
 
     def _read(self, child: Child) -> None:
         try:
-            data = child.socket.recv(child.reader.want)
+            data = os.read(child.fd, child.reader.want)
         except BlockingIOError:
             return
         except OSError:

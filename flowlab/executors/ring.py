@@ -17,7 +17,7 @@ from flowlab.executors import blocks
 
 SIZE = 1 << 16
 LONGEST = 1 << 11
-"""Longer results are written to the socket."""
+"""Longer results are written to the pipe."""
 _WORDS, _MARKS = 32, 64
 """Four marks of eight bytes for the ring, then a byte for each block."""
 _SHIFT = 40

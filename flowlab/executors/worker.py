@@ -1,5 +1,5 @@
-"""What runs in a worker process: calls come in over a socket, one after the other, and each result is written as it
-ends: into shared memory if it is short and more calls wait, else to the socket.
+"""What runs in a worker process: calls come in over a pipe, one after the other, and each result is written as it
+ends: into shared memory if it is short and more calls wait, else to another pipe.
 
 It never imports its caller's `__main__`. A thread watches a pipe that the caller holds open, so the worker ends with
 its caller, however that ends; over the same pipe the caller takes back calls that have not begun. Invariant: every
@@ -60,16 +60,17 @@ AHEAD = 64
 
 
 class Worker:
-    """The worker's side of the socket.
+    """The worker's side of the pipes.
 
     Attributes:
-        said: Something was written to the socket that has to be read before this call's result.
+        said: Something was written to the caller that has to be read before this call's result.
         unseen: There is something in the ring that the caller has not been told of.
         used: The process's CPU when the last call of this batch ended; None if that is not known.
     """
 
-    def __init__(self, fd: int, ring: Ring) -> None:
-        self.fd = fd
+    def __init__(self, source: int, sink: int, ring: Ring) -> None:
+        self.source = source
+        self.sink = sink
         self.ring = ring
         self.said = False
         self.used: int | None = None
@@ -87,10 +88,10 @@ class Worker:
     def send(self, data: bytes) -> None:
         """Write bytes to the caller, all of them."""
         with self.writing:
-            sent = os.write(self.fd, data)
+            sent = os.write(self.sink, data)
             while sent < len(data):
                 data = data[sent:]
-                sent = os.write(self.fd, data)
+                sent = os.write(self.sink, data)
 
     def loop(self) -> None:
         """Answer frames until the caller hangs up."""
@@ -99,7 +100,7 @@ class Worker:
         active.THREAD.calls.append(self.current)
         self.send(frame(HELLO, time.perf_counter_ns().to_bytes(8, "little")))
         while True:
-            data = os.read(self.fd, reader.want)
+            data = os.read(self.source, reader.want)
             if not data:
                 return
             for kind, payload in reader.frames(data):
@@ -257,7 +258,9 @@ class Worker:
 
     keeps_nested = on = True
 
-    def open(self, operation: str, stage: str | None = None, executor: str | None = None) -> Any:
+    def open(
+        self, operation: str, stage: str | None = None, executor: str | None = None, at_once: bool = False
+    ) -> Any:
         """Begin a span or measured call directly inside the current call: it is recorded for the call's run."""
         if self.inside is None:
             from flowlab.metrics.recorder import Recorder
@@ -267,7 +270,7 @@ class Worker:
             self.inside.executor = "processes"
         if self.current.custom is None:
             self.current.custom = {}
-        return self.inside.open(operation, stage, executor)
+        return self.inside.open(operation, stage, executor, at_once)
 
     def finish(self, call: Any, error: BaseException | None = None) -> None:
         """End such a call."""
@@ -348,11 +351,11 @@ def _front(name: str) -> Any:
     return getattr(package, name)
 
 
-def main(fd: int, lifeline: int, ring: int) -> None:
-    """Serve calls over a socket until the caller hangs up or ends."""
+def main(calls: int, results: int, lifeline: int, ring: int) -> None:
+    """Serve calls until the caller hangs up or ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.modules["flowlab"].__getattr__ = _front  # type: ignore[method-assign]
-    worker = Worker(fd, Ring(ring, OUTWARD))
+    worker = Worker(calls, results, Ring(ring, OUTWARD))
     if worker.ring.blocks is not None and hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_parent=worker.ring.blocks.retire, after_in_child=worker.ring.blocks.retire)
     threading.Thread(target=_watch, args=(lifeline, worker), daemon=True).start()

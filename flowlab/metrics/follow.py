@@ -8,13 +8,15 @@ pool keeps it; ours adds to the first and never replaces the second.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 from flowlab.metrics.active import CALL, Call, recorder
 from flowlab.metrics.clocks import TIME, Clocks
-from flowlab.metrics.probes import STEPPED, Measured, drive
+from flowlab.metrics.probes import STEPPED, Measured, Nobody, drive
 
 
 class Followed(Measured):
@@ -22,8 +24,8 @@ class Followed(Measured):
 
     closed = False
 
-    def __init__(self, owner: Call | None, clocks: Any) -> None:
-        super().__init__(0, None, clocks, "", None)
+    def __init__(self, owner: Call | None, nobody: Nobody) -> None:
+        super().__init__(nobody, "", None)
         self.parent = self.shown = owner
         self.own_ns = self.inner_at = 0
         if owner is not None:
@@ -62,22 +64,29 @@ def follow(loop: asyncio.AbstractEventLoop, clocks: Clocks = TIME) -> None:
             loop.set_default_executor(FollowingThreads(clocks))
 
 
+def leave(loop: asyncio.AbstractEventLoop) -> None:
+    """Take our thread pool from a loop that is about to close if nothing used it: closing one takes a thread."""
+    pool = getattr(loop, "_default_executor", None)
+    if isinstance(pool, FollowingThreads) and not pool.used:
+        loop._default_executor = None  # type: ignore[attr-defined]
+
+
 class TaskFactory:
     """Makes tasks as the loop did before, with the coroutine stepped by the probe while something measures.
 
     A measured coroutine steps itself.
     """
 
-    def __init__(self, before: Callable[..., Any] | None, clocks: Any) -> None:
+    def __init__(self, before: Callable[..., Any] | None, clocks: Clocks) -> None:
         self.before = before
-        self.clocks = clocks
+        self.nobody = Nobody(clocks)
 
     def __call__(self, loop: asyncio.AbstractEventLoop, coro: Any, **settings: Any) -> Any:
         """Return a task for the coroutine."""
         owner = CALL.get()
         stepped = getattr(coro, "cr_code", None) in STEPPED
         if not stepped and (owner is not None or recorder() is not None) and asyncio.iscoroutine(coro):
-            coro = FollowedCoroutine(coro, Followed(owner, self.clocks))
+            coro = FollowedCoroutine(coro, Followed(owner, self.nobody))
         if self.before is not None:
             return self.before(loop, coro, **settings)
         return asyncio.Task(coro, loop=loop, **settings)
@@ -124,22 +133,34 @@ class FollowedCoroutine(Coroutine[Any, Any, Any]):
 
 
 class FollowingThreads(ThreadPoolExecutor):
-    """The loop's thread pool, as `asyncio.to_thread` uses it."""
+    """The loop's thread pool, as `asyncio.to_thread` uses it.
+
+    Attributes:
+        used: Something was submitted.
+    """
+
+    used = False
 
     def __init__(self, clocks: Any) -> None:
-        super().__init__(thread_name_prefix="asyncio")
+        super().__init__(_most(), "asyncio")
         self.clocks = clocks
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run a function in a thread; its CPU belongs to the call that is running here."""
-        owner = CALL.get()
+        owner, self.used = CALL.get(), True
         if owner is None:
             return super().submit(fn, *args, **kwargs)
-        return super().submit(_run_followed, owner, self.clocks, fn, *args, **kwargs)
+        return super().submit(_run_followed, owner, self.nobody, fn, *args, **kwargs)
 
 
-def _run_followed(owner: Call, clocks: Any, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    work = Followed(owner, clocks)
+@cache
+def _most() -> int:
+    """How many threads the standard library's pool has at most; counting cores costs as much as a short run."""
+    return min(32, (os.cpu_count() or 1) + 4)
+
+
+def _run_followed(owner: Call, nobody: Nobody, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    work = Followed(owner, nobody)
     work.resume()
     try:
         return fn(*args, **kwargs)

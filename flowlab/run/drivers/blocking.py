@@ -30,13 +30,18 @@ def _here(start: Start) -> Any:
     """Run on this thread; the user's interrupt stops calls and still runs cleanup."""
     import asyncio
 
+    from flowlab.metrics.follow import leave
+
     with interrupts() as watch, asyncio.Runner() as runner:
         loop = runner.get_loop()
         main: list[Any] = []
 
         async def begin() -> Any:
             main.append(asyncio.current_task())
-            return await start(watch)
+            try:
+                return await start(watch)
+            finally:
+                leave(loop)
 
         def calm() -> bool:
             if not main or watch.in_body():
@@ -60,6 +65,8 @@ def _elsewhere(start: Start) -> Any:
     import asyncio
     import contextvars
 
+    from flowlab.metrics.follow import leave
+
     outcome: list[tuple[bool, Any]] = []
     started, ended = threading.Event(), threading.Event()
     handle: list[Any] = []
@@ -72,7 +79,10 @@ def _elsewhere(start: Start) -> Any:
         handle.extend((asyncio.get_running_loop(), task))
         watch.stop = task.cancel
         started.set()
-        return await start(watch)
+        try:
+            return await start(watch)
+        finally:
+            leave(asyncio.get_running_loop())
 
     def work() -> None:
         try:

@@ -89,7 +89,16 @@ class Ending(Holding):
     def _good_all(self, batch: Batch, touched: dict[Context, Context]) -> None:
         """Short calls of a worker ended well; the caller pumps the contexts touched."""
         pid, calls, values, starts, ends, took, costs, (share, now, size) = batch
-        context: Any = None
+        context: Any = calls[0].context
+        era = context.era
+        for call in calls:
+            if call.context is not context or call.gone or call.era != era or not call.handler.brisk:
+                break
+        else:
+            touched[context] = context
+            self._good_alike(batch, context)
+            return
+        context = None
         state: Any = None
         rows: list[Any] = []
         for call, value, started, ended, wall, cost in zip(calls, values, starts, ends, took, costs, strict=True):
@@ -115,6 +124,25 @@ class Ending(Holding):
             except FlowlabError as raised:
                 context.fail(node, call.element, call.arguments, raised)
             context.open -= 1
+        if self.waiting_for_room:
+            self.make_room()
+
+    def _good_alike(self, batch: Batch, context: Context) -> None:
+        """The short calls of one context ended well, each of which makes one value and nothing else."""
+        pid, calls, values, starts, ends, took, costs, _ = batch
+        if context.log.keep:
+            prefix = context.prefix
+            names = [prefix + call.handler.name for call in calls]
+            told = [call.attempt for call in calls], [call.submitted_ns for call in calls]
+            context.log.packed.append((names, *told, starts, ends, pid, costs, took, *batch.ways))
+        context.calls.difference_update(calls)
+        context.open -= len(calls)
+        made = context.state.made
+        for call, value in zip(calls, values, strict=True):
+            try:
+                made(call.node, call.element, value)
+            except FlowlabError as raised:
+                context.fail(call.node, call.element, call.arguments, raised)
         if self.waiting_for_room:
             self.make_room()
 

@@ -165,6 +165,7 @@ class Loop(Ending):
         state = context.state
         ready = state.ready
         handlers, executor, running, broken = context.handlers, self.executor, self.running, self.broken is not None
+        pools, prefix, now = self.pools, context.prefix, self.clock()
         while ready:
             node, element, arguments = ready.popleft()
             context.open += 1
@@ -173,16 +174,16 @@ class Loop(Ending):
                 continue
             handler = handlers[node.number]
             place = "inline" if broken else handler.place or executor  # cleanup, then: no pool is to be relied on
-            if place == "processes" and context.layout.nearby(node):
+            if place == "processes" and context.layout.resources and context.layout.nearby(node):
                 place = "threads"
-            if handler.light and handler.limit is None and place in self.pools:
-                pool = self.pools[place]
+            if handler.light and handler.limit is None and place in pools:
+                pool = pools[place]
                 if place == "threads" and len(pool.tasks) >= WINDOW:
-                    self.stalled[place].append((context, node, element, arguments, self.clock()))
+                    self.stalled[place].append((context, node, element, arguments, now))
                     continue
-                call = Pending(context, handler, node, element, arguments, place, self.clock())
+                call = Pending(context, handler, node, element, arguments, place, now)
                 context.calls.add(call)
-                context.log.names.append(context.prefix + handler.name if context.prefix else handler.name)
+                context.log.names.append(prefix + handler.name if prefix else handler.name)
                 pool.submit(call)
                 continue
             call = Pending(context, handler, node, element, arguments, place, self.clock())
@@ -195,7 +196,7 @@ class Loop(Ending):
                 self.admit(call)
                 continue
             running[node.operation] = count + 1
-            context.log.names.append(context.prefix + handler.name if context.prefix else handler.name)
+            context.log.names.append(prefix + handler.name if prefix else handler.name)
             self.queue.append(call)
             if not self.available:
                 self._hire()

@@ -27,6 +27,8 @@ class Pending:
     count: int = 0
     started_ns: int | None = None
     gone: bool = False
+    alone: bool = False
+    streams: bool = False
     gate: Any = None
     runner: Any = None
     timer: Any = None
@@ -51,8 +53,9 @@ class Pending:
         self.arguments = arguments
         self.place = place
         self.submitted_ns = now
-        self.streams = handler.streams
-        self.alone = not handler.light
+        if not handler.light:
+            self.alone = True
+            self.streams = handler.streams
 
     @property
     def stale(self) -> bool:

@@ -29,10 +29,12 @@ class Handler:
         special: It is more than a plain function that is called once.
         stepped: It is a coroutine function, and light: a runner of the event loop steps it.
         single: What the function returns is the one value the call makes, and nothing else makes that.
+        brisk: It is single and light, and any number of its calls may run.
     """
 
     __slots__ = (
         "bare",
+        "brisk",
         "call",
         "checks",
         "domain",
@@ -86,6 +88,7 @@ class Handler:
             self.bare and made is not None and made.own < 0 and not made.contested
             and not (node.nested or node.locks or node.late)
         )  # fmt: skip
+        self.brisk = self.single and self.light and self.limit is None
         self.streams = node.axis >= 0 and "generator" in node.operation.kind
 
     def flat(self, arguments: Values) -> tuple[Values, tuple[str, ...]]:

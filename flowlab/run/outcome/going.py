@@ -48,7 +48,7 @@ class Going:
         for number, _, started, ended, cpu in zip(numbers, numbers, numbers, numbers, numbers, strict=False):
             name = self.prefix + log.nodes[number].name
             found.append(log.record(Row(name, "inline", 1, "ok", None, None, started, ended, cpu, None, log.tid)))
-        rows = log.rows[self._rows :]
+        rows = log.unpack()[self._rows :]
         self._rows += len(rows)
         for row in rows:
             found += self._of(Row(*row), ids)

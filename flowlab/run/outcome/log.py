@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import repeat
 from typing import Any, NamedTuple
 
 from flowlab.executors.task import transfer
@@ -40,6 +41,19 @@ class Row(NamedTuple):
     extra: Any = None
 
 
+class Inside(list[str]):
+    """The names of a sub-flow's calls, told to the log around it as they start: what takes its outputs starts later."""
+
+    def __init__(self, around: Log) -> None:
+        super().__init__()
+        self._around = around
+
+    def append(self, name: str) -> None:
+        """Add a name here and in the log around."""
+        super().append(name)
+        self._around.names.append(name)
+
+
 class Log:
     """The attempts of one context's calls.
 
@@ -48,6 +62,7 @@ class Log:
         keep: Records are wanted.
         quick: Five ints an attempt that ended well on the caller's thread: node, element, started, ended, CPU.
         rows: All other attempts, as `Row` or a plain tuple of the same: that is forgotten by the garbage collector.
+        packed: What many short calls of a worker cost, until somebody asks: `unpack` makes rows of it.
         order: The start and name of each call that is not in `quick`.
         nesting: Who keeps the spans inside the calls.
         names: The names in start order, if an event loop's driver ran the context: it has no need of `order`.
@@ -56,8 +71,8 @@ class Log:
     """
 
     __slots__ = (
-        "context", "estimated", "guessed", "keep", "level", "names", "nesting", "nodes", "order", "quick", "rows",
-        "run", "straight", "tid",
+        "context", "estimated", "guessed", "keep", "level", "names", "nesting", "nodes", "order", "packed", "quick",
+        "rows", "run", "straight", "tid",
     )  # fmt: skip
 
     def __init__(self, run: str, context: int | None, nodes: list[Any], tid: int, level: str = "time") -> None:
@@ -70,6 +85,7 @@ class Log:
         self.estimated = False
         self.quick: list[int] = []
         self.rows: list[Any] = []
+        self.packed: list[tuple[Any, ...]] = []
         self.order: list[tuple[int, str]] = []
         self.names: list[str] = []
         self.straight: tuple[list[int], list[int], list[int]] | None = None
@@ -91,6 +107,18 @@ class Log:
         if guessed:
             self.guessed.add(started)
 
+    def unpack(self) -> list[Any]:
+        """The rows, those of short calls in workers among them."""
+        while self.packed:
+            names, attempts, submitted, starts, ends, pid, costs, took, share, now, size = self.packed.pop(0)
+            extras = zip(repeat(share), costs, [now - ended for ended in ends], repeat(size), took)
+            fixed = repeat("ok"), repeat(None)
+            self.rows.extend(
+                zip(names, repeat("processes"), attempts, *fixed, submitted, starts, ends, repeat(None), repeat(pid),
+                    repeat(pid), repeat(None), extras)
+            )  # fmt: skip
+        return self.rows
+
     def take(self, other: Log, prefix: str) -> None:
         """Take over what a sub-flow's log has, under names that say so."""
         if other.straight is not None and not other.keep:
@@ -102,9 +130,10 @@ class Log:
             self.rows.append(
                 Row(name, "inline", 1, "ok", None, None, started, ended, cpu, None, other.tid, None, extra)
             )
-        self.names.extend(other.names)
+        if type(other.names) is not Inside:
+            self.names.extend(other.names)
         self.order.extend(other.order)
-        self.rows.extend(other.rows)
+        self.rows.extend(other.unpack())
 
     def cpu_ns(self) -> int:
         """The CPU of the calls so far, on the caller's thread."""
@@ -147,7 +176,7 @@ class Log:
             )
             for number, _, started, ended, cpu in self.quick_rows()
         ]  # fmt: skip
-        for row in self.rows:
+        for row in self.unpack():
             self._add(Row(*row), found)
         found.extend(self.nesting.records())
         found.sort(key=lambda record: record.started_ns or record.submitted_ns or 0)
