@@ -12,15 +12,19 @@ from html import escape
 
 from flowlab.graph.graph import Graph
 
-_STYLE = """
-.fl text{font:13px system-ui,sans-serif;fill:#1b1f24}.fl .d{font-size:11px;fill:#57606a}
-.fl rect{fill:#f6f8fa;stroke:#57606a}
-.fl .given rect{fill:#fff;stroke-dasharray:3 2}.fl path{fill:none;stroke:#8c959f}
-.fl .ok rect{fill:#dafbe1;stroke:#1a7f37}.fl .failed rect{fill:#ffebe9;stroke:#cf222e}
-.fl .skipped rect{stroke-dasharray:5 3}
-@media (prefers-color-scheme:dark){.fl text{fill:#e6edf3}.fl .d{fill:#9198a1}.fl rect{fill:#161b22;stroke:#9198a1}
-.fl .given rect{fill:#0d1117}.fl .ok rect{fill:#12261e}.fl .failed rect{fill:#3c1618}}
+_RULES = """{0}.fl text{{fill:{1}}}{0}.fl .d{{fill:{2}}}{0}.fl rect{{fill:{3};stroke:{2}}}
+{0}.fl .given rect{{fill:{4}}}{0}.fl .ok rect{{fill:{5};stroke:#1a7f37}}{0}.fl .failed rect{{fill:{6};stroke:#cf222e}}
 """
+_LIGHT = ("#1b1f24", "#57606a", "#f6f8fa", "#fff", "#dafbe1", "#ffebe9")
+_DARK = ("#e6edf3", "#9198a1", "#161b22", "#0d1117", "#12261e", "#3c1618")
+_LAB = '[data-jp-theme-light="{}"] '
+_STYLE = f"""
+.fl text{{font:13px system-ui,sans-serif}}.fl .d{{font-size:11px}}.fl path{{fill:none;stroke:#8c959f}}
+.fl .given rect{{stroke-dasharray:3 2}}.fl .skipped rect{{stroke-dasharray:5 3}}
+{_RULES.format("", *_LIGHT)}@media (prefers-color-scheme:dark){{
+{_RULES.format("", *_DARK)}}}
+{_RULES.format(_LAB.format("true"), *_LIGHT)}{_RULES.format(_LAB.format("false"), *_DARK)}"""
+"""Light or dark as the system is, but in JupyterLab as its theme is: the two need not agree."""
 
 
 @dataclass(frozen=True, slots=True)
