@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from flowlab.metrics.active import THREAD
 
-NEAR_NS = 5_000
+NEAR_NS = 10_000
 """Between two readings of a thread's clocks this near each other it ran: the second is worked out from the first."""
 WAITED_NS = 20_000
 """The same for how long it waited for a core: what it can have waited in between is less than this."""
@@ -62,7 +62,7 @@ def tracemalloc_clocks(clocks: Clocks) -> Clocks:
     """Return the clocks with memory traced at the edges of steps: exact, and 1x to 14x slower code."""
     import tracemalloc
 
-    return replace(clocks, memory=Traced(tracemalloc.get_traced_memory, tracemalloc.reset_peak))
+    return replace(clocks, memory=Traced(tracemalloc.get_traced_memory, tracemalloc.reset_peak), near=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Clocks:
     """Where time comes from; tests pass their own.
 
     Attributes:
-        real: What is read is this thread's real time, so that a reading a moment ago tells what it is now.
+        near: Only this thread's real time is read, so that a reading a moment ago tells what it is now.
     """
 
     wall: Callable[[], int] = time.perf_counter_ns
@@ -78,11 +78,11 @@ class Clocks:
     runqueue: Callable[[], int | None] | None = None
     cpu_method: str = "thread_time"
     memory: Traced | None = None
-    real: bool = False
+    near: bool = False
 
 
-TIME = Clocks(real=True)
-FULL = Clocks(runqueue=runqueue_ns, real=True)
+TIME = Clocks(near=True)
+FULL = Clocks(runqueue=runqueue_ns, near=True)
 
 
 def blocked_ns(wall_ns: int | None, cpu_ns: int | None, runqueue_ns: int | None) -> int | None:

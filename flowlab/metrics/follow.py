@@ -141,9 +141,9 @@ class FollowingThreads(ThreadPoolExecutor):
 
     used = False
 
-    def __init__(self, clocks: Any) -> None:
+    def __init__(self, clocks: Clocks) -> None:
         super().__init__(_most(), "asyncio")
-        self.clocks = clocks
+        self.nobody = Nobody(clocks)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run a function in a thread; its CPU belongs to the call that is running here."""

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Generator
 from contextvars import Context
 from types import coroutine
-from typing import Any
+from typing import Any, NamedTuple
 
 from flowlab.metrics.active import CALL, THREAD, Call
 from flowlab.metrics.clocks import NEAR_NS, Clocks, Traced, runqueue_since
@@ -28,6 +28,7 @@ class Measured(Call):
     Attributes:
         read_ns: CPU of the call's own thread while the call ran there, nested calls included.
         in_parent_ns: The part of it that the parent's own clock read too.
+        guessed: Its CPU was worked out from a reading just before it.
         blind: For a span whose task nobody steps: not empty once the event loop turned, after which its CPU is unknown.
         inside: Calls inside this one that were open when it was suspended, and `shown`, the innermost call then.
     """
@@ -36,6 +37,7 @@ class Measured(Call):
     steps: int | None = None
     status = "ok"
     error_type: str | None = None
+    guessed = False
     inside: list[Measured] | None = None
     shown: Call | None = None
     ended_ns: int | None = None
@@ -46,66 +48,83 @@ class Measured(Call):
     cpu_at = read_ns = in_parent_ns = 0
 
     def __init__(
-        self, id: int, recorder: Any, clocks: Clocks, operation: str, stage: str | None, executor: str | None = None
+        self, recorder: Any, operation: str, stage: str | None, executor: str | None = None, at_once: bool = False
     ) -> None:
-        self.id = id
+        self.id = recorder.next_id()
         self.recorder = recorder
-        self.clocks = clocks
+        clocks = self.clocks = recorder.clocks
         self.operation = operation
         self.stage = stage
         self.parent = CALL.get()
-        self.here = THREAD.here
+        here = self.here = THREAD.here
         if executor is not None:
             self.executor = executor
         if clocks.runqueue is not None:
             self.runqueue_ns = 0
-        self.started_ns = clocks.wall()
+        if not at_once:
+            self.started_ns = clocks.wall()
+            return
+        CALL.set(self)
+        if not clocks.near:
+            self.started_ns = clocks.wall()
+            self.resume()
+            return
+        here.calls.append(self)
+        self.loop = running_loop() if _LOOP is None else _LOOP()
+        self.away = self.followed = None  # the instance's own: reading what a class has costs ten times as much
+        self.inner_ns = self.read_ns = 0
+        started = self.started_ns = clocks.wall()
+        if clocks.runqueue is not None:
+            self.queued_at = runqueue_since()
+        gap = started - here.read_at
+        self.cpu_at = here.cpu_ns + gap if gap < NEAR_NS else clocks.cpu()
 
     @property
     def tid(self) -> int:
         """The thread it began on."""
         return self.here.tid
 
-    def start(self) -> None:
-        """Begin a call that runs in one piece on this thread.
-
-        Where the thread's clocks were read a moment ago, as at the end of the call before, they are not read again:
-        the thread ran in between.
-        """
-        CALL.set(self)
-        clocks, here = self.clocks, self.here
-        if not clocks.real or clocks.memory is not None:
-            self.resume()
-            return
-        self.loop = running_loop()
-        here.calls.append(self)
-        if clocks.runqueue is not None:
-            self.queued_at = runqueue_since()
-        gap = self.started_ns - here.read_at
-        self.cpu_at = here.cpu_ns + gap if gap < NEAR_NS else clocks.cpu()
-
     def stop(self, error: BaseException | None = None) -> None:
-        """End such a call: from now on its numbers stand."""
-        clocks, here = self.clocks, self.here
-        calls, parent = here.calls, self.parent
-        CALL.set(parent)
-        if not clocks.real or clocks.memory is not None or not calls or calls[-1] is not self:
+        """End a call that runs in one piece: its numbers stand, and its recorder keeps it.
+
+        One that ends so soon after the thread's last reading that the thread can but have run since is not worth
+        another.
+        """
+        clocks, here, parent = self.clocks, self.here, self.parent
+        calls = here.calls
+        if not clocks.near or not calls or calls[-1] is not self:
+            CALL.set(parent)
             self.pause()
             self.close(error)
+            self.recorder.keep(self)
             return
-        cpu = here.cpu_ns = clocks.cpu()
-        queued = None if clocks.runqueue is None else clocks.runqueue()
-        self.ended_ns = here.read_at = clocks.wall()
+        queued: int | None = None
+        if clocks.runqueue is None:
+            ended = clocks.wall()
+            gap = ended - here.read_at
+            if gap < NEAR_NS:
+                cpu = here.cpu_ns + gap
+                self.guessed = True
+            else:
+                cpu = here.cpu_ns = clocks.cpu()
+                ended = here.read_at = clocks.wall()
+        else:
+            cpu = here.cpu_ns = clocks.cpu()
+            queued = clocks.runqueue()
+            ended = here.read_at = clocks.wall()
+        self.ended_ns = ended
+        CALL.set(parent)
         calls.pop()
         self.loop = None
-        if parent is not None or calls or self.runqueue_ns is not None or self.away or self.followed or self.read_ns:
+        if parent is None and not calls and queued is None and not (self.away or self.followed or self.read_ns):
+            spent = self.cpu_ns = cpu - self.cpu_at
+            self.cpu_self_ns = spent - self.inner_ns
+            if error is not None:
+                self.status, self.error_type = status_of(error), type(error).__name__
+        else:
             self.settle(cpu, queued, calls)
-            self.close(error, self.ended_ns)
-            return
-        spent = self.cpu_ns = cpu - self.cpu_at
-        self.cpu_self_ns = spent - self.inner_ns
-        if error is not None:
-            self.status, self.error_type = status_of(error), type(error).__name__
+            self.close(error, ended)
+        self.recorder.keep(self)
 
     def resume(self) -> None:
         """Begin a piece of work on this thread: the call is on the stack and its clocks run."""
@@ -256,32 +275,57 @@ def resume_all(calls: list[Measured]) -> None:
         call.resume()
 
 
-def overhead_ns(clocks: Clocks) -> tuple[int, int]:
-    """Return what measuring itself costs: (a call, one more step of it), the least of several tries."""
+class Overhead(NamedTuple):
+    """What measuring itself costs, in nanoseconds: a call, one whose CPU was `guessed`, and one more step of a call."""
+
+    call: int
+    guessed: int
+    step: int
+
+
+def overhead_ns(clocks: Clocks) -> Overhead:
+    """Return what measuring itself costs, the least of several tries."""
     return _OVERHEAD.get(clocks) or _OVERHEAD.setdefault(clocks, Context().run(_try_overhead, clocks))
 
 
-_OVERHEAD: dict[Clocks, tuple[int, int]] = {}
+_OVERHEAD: dict[Clocks, Overhead] = {}
 
 
-def _try_overhead(clocks: Clocks) -> tuple[int, int]:
-    calls = THREAD.calls
-    outer, calls[:] = calls[:], []
-    whole, steps = [], []
+class Nobody:
+    """Stands for a recorder where there is none: it keeps nothing."""
+
+    def __init__(self, clocks: Clocks) -> None:
+        self.clocks = clocks
+
+    def next_id(self) -> int:
+        """No id."""
+        return 0
+
+    def keep(self, call: Measured) -> None:
+        """Forget a call."""
+
+
+def _try_overhead(clocks: Clocks) -> Overhead:
+    here, nobody = THREAD.here, Nobody(clocks)
+    outer, here.calls[:] = here.calls[:], []
+    whole: list[int] = []
+    guessed: list[int] = []
+    steps: list[int] = []
     try:
         for _ in range(50):
-            began = time.perf_counter_ns()
-            call = Measured(0, None, clocks, "", None)
-            call.start()
-            call.stop()
-            ended = time.perf_counter_ns()
+            for found in (whole, guessed):
+                began = time.perf_counter_ns()
+                call = Measured(nobody, "", None, None, True)
+                call.stop()
+                ended = time.perf_counter_ns()
+                found.append(ended - began)
             call.resume()
             call.pause()
-            whole.append(ended - began)
             steps.append(time.perf_counter_ns() - ended)
+            here.read_at = -(1 << 60)
     finally:
-        calls[:] = outer
-    return min(whole), min(steps)
+        here.calls[:] = outer
+    return Overhead(min(whole), min(guessed), min(steps))
 
 
 _LOOP: Callable[[], Any] | None = None

@@ -83,6 +83,7 @@ class Recorder:
         self._host = os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
         self._pid = os.getpid()
         self._done: list[Measured | Records] = []
+        self.keep: Callable[[Measured], object] = self._done.append
         self._built: list[Record] = []
         self._seen = 0
         self._lock = threading.RLock()
@@ -145,15 +146,24 @@ class Recorder:
         """Return a function that does the same and is measured by this recorder; see `flowlab.measured`."""
         return decorate(function, stage, lambda: self)
 
-    def open(self, operation: str, stage: str | None = None, executor: str | None = None) -> Measured:
-        """Begin a call: its wall clock runs; the caller starts and stops it, or resumes and pauses it step by step."""
-        return Measured(self.next_id(), self, self.clocks, operation, stage, self.executor or executor)
+    def open(
+        self, operation: str, stage: str | None = None, executor: str | None = None, at_once: bool = False
+    ) -> Measured:
+        """Begin a call.
+
+        Args:
+            operation: Its name.
+            stage: What part of the job it is.
+            executor: Where it runs, if that is not this thread.
+            at_once: It runs in one piece on this thread, from now until its `stop`. Else its wall clock runs, the
+                caller resumes and pauses it step by step, and has the recorder `finish` it.
+        """
+        return Measured(self, operation, stage, self.executor or executor, at_once)
 
     def finish(self, call: Measured, error: BaseException | None = None) -> None:
-        """End a call and keep it."""
-        if call.ended_ns is None:
-            call.close(error)
-        self._done.append(call)
+        """End a call that was not at once, and keep it."""
+        call.close(error)
+        self.keep(call)
 
     def extend(self, records: Records) -> None:
         """Add records made elsewhere, as a finished run's are; a function is called when they are first read."""
@@ -226,7 +236,7 @@ class Recorder:
         memory = measured_memory(call) if traced else {"mem_method": "none", "mem_quality": "unavailable"}
         if call.fields is not None:
             memory = call.fields
-        for_call, for_step = overhead_ns(call.clocks)
+        cost = overhead_ns(call.clocks)
         return Record(
             run=self.run,
             operation=call.operation,
@@ -246,12 +256,12 @@ class Recorder:
             cpu_ns=call.cpu_ns,
             cpu_self_ns=call.cpu_self_ns,
             cpu_method=call.clocks.cpu_method if known else "none",
-            cpu_quality="measured" if known else "unavailable",
+            cpu_quality="unavailable" if not known else "estimated" if call.guessed else "measured",
             runqueue_ns=call.runqueue_ns,
             blocked_ns=blocked_ns(wall, call.cpu_ns, call.runqueue_ns),
             steps=call.steps,
             **memory,
-            overhead_ns=for_call + for_step * max(0, (call.steps or 1) - 1),
+            overhead_ns=(cost.guessed if call.guessed else cost.call) + cost.step * max(0, (call.steps or 1) - 1),
             custom=NOTHING if call.custom is None else call.custom,
         )
 
@@ -289,16 +299,14 @@ class SpoolingRecorder(Recorder):
         self.next_id = itertools.count((os.getpid() << 28) + 1).__next__
         self.executor = "processes"
         self._writer = SpoolWriter(folder)
+        self.keep = self._write
 
     @property
     def spool(self) -> str | None:
         """The folder this process writes to, for its own children."""
         return self._writer.folder
 
-    def finish(self, call: Measured, error: BaseException | None = None) -> None:
-        """End a call and write it."""
-        if call.ended_ns is None:
-            call.close(error)
+    def _write(self, call: Measured) -> None:
         self._writer.write((self._record(call),))
 
     def extend(self, records: Records) -> None:

@@ -33,13 +33,13 @@ class Span:
 
     def __enter__(self) -> Call:
         loop = running_loop()
-        call: Measured = self.recorder.open(self.name, self.stage, None if loop is None else "asyncio")
+        blind = loop is not None and (not THREAD.calls or THREAD.calls[-1].loop is not loop)
+        where = None if loop is None else "asyncio"
+        call: Measured = self.recorder.open(self.name, self.stage, where, not blind)
         self.call = call
-        if loop is not None and (not THREAD.calls or THREAD.calls[-1].loop is not loop):
+        if blind:
             CALL.set(call)
             self._enter_blind(loop, call)
-        else:
-            call.start()
         return call
 
     def _enter_blind(self, loop: Any, call: Measured) -> None:
@@ -57,12 +57,12 @@ class Span:
             call.pause_blind()
             if CALL.get() is call:
                 CALL.set(call.parent)
+            self.recorder.finish(call, error)
         else:
             shown = CALL.get()
             call.stop(error)
             if shown is not call:  # it is left in another context than it was entered in
                 CALL.set(shown)
-        self.recorder.finish(call, error)
 
     async def __aenter__(self) -> Call:
         return self.__enter__()
@@ -155,16 +155,13 @@ def _plain(function: Any, name: str, stage: str | None, find: Callable[[], Any])
         recorder = find()
         if recorder is None or not recorder.on:
             return function(*args, **kwargs)
-        call = recorder.open(name, stage)
-        call.start()
+        call = recorder.open(name, stage, None, True)
         try:
             result = function(*args, **kwargs)
         except BaseException as error:
             call.stop(error)
-            recorder.finish(call, error)
             raise
         call.stop()
-        recorder.finish(call)
         return result
 
     return wrapper

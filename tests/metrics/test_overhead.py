@@ -53,4 +53,4 @@ def test_a_recorder_says_it_too() -> None:
         for _ in range(3):
             with fl.span("load"):
                 pass
-    assert recorder.overhead.measuring_ns == 3 * (recorder.records[0].overhead_ns or 0) > 0
+    assert recorder.overhead.measuring_ns == sum(record.overhead_ns or 0 for record in recorder.records) > 0

@@ -18,7 +18,8 @@ import pytest
 
 from flowlab.errors import FlowlabError, SettingError
 from flowlab.metrics import Record, Recorder, measured, metric, progress, span
-from flowlab.metrics.active import CALL, stack
+from flowlab.metrics.active import CALL, THREAD, stack
+from flowlab.metrics.clocks import NEAR_NS, Clocks
 
 
 def by_name(recorder: Recorder) -> dict[str, Record]:
@@ -409,6 +410,30 @@ def test_level_time_does_not_tell_waiting_for_a_core_from_being_blocked() -> Non
     (record,) = recorder.records
     assert record.cpu_ns is not None
     assert (record.runqueue_ns, record.blocked_ns) == (None, None)
+
+
+def test_calls_soon_after_a_reading_of_the_clocks_are_worked_out_from_it_and_say_so(clock) -> None:
+    THREAD.reset()
+    read: list[int] = []
+
+    def cpu() -> int:
+        read.append(clock.now)
+        return clock.cpu()
+
+    with Recorder(clock=Clocks(clock.wall, cpu, near=True)) as recorder:
+        for spent in (10 * NEAR_NS, 100, 200, NEAR_NS):
+            with span("short" if spent < NEAR_NS else "long"):
+                clock.spend(spent)
+            clock.spend(10)
+        with span("outer"), span("inner"):
+            clock.spend(50)
+    THREAD.reset()
+    assert len(read) == 3
+    assert [(record.operation, record.cpu_ns, record.cpu_quality) for record in recorder.records] == [
+        ("long", 10 * NEAR_NS, "measured"), ("short", 100, "estimated"), ("short", 200, "estimated"),
+        ("long", NEAR_NS, "measured"), ("inner", 50, "estimated"), ("outer", 50, "estimated"),
+    ]  # fmt: skip
+    assert [record.cpu_self_ns for record in recorder.records[-2:]] == [50, 0]
 
 
 def test_an_unknown_level_is_refused_with_the_choices() -> None:

@@ -39,14 +39,16 @@ class Nesting:
             self.recorder = Recorder(level=self.level, run=self.run, first_id=first_id, keeps_nested=True)
         return self.recorder.next_id()  # type: ignore[no-any-return]
 
-    def open(self, operation: str, stage: str | None = None, executor: str | None = None) -> Any:
+    def open(
+        self, operation: str, stage: str | None = None, executor: str | None = None, at_once: bool = False
+    ) -> Any:
         """Begin a call directly inside one of the run's calls."""
         around = CALL.get()
         if around is not None and around.recorder is self:
             self._mark(around)
         if self.recorder is None:
             self.next_id()
-        call = self.recorder.open(operation, stage, executor)
+        call = self.recorder.open(operation, stage, executor, at_once)
         if around is not None and around.recorder is self:
             self.parents[call.id] = around.id
         return call
