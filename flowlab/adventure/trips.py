@@ -136,7 +136,8 @@ class Trip:
 
 
 def _count(journal: Journal) -> str:
-    return f"{len(journal.entries())} entries in {journal.path}" if journal.path else "none kept"
+    count = len(journal.entries())
+    return f"{count} {'entry' if count == 1 else 'entries'} in {journal.path}" if journal.path else "none kept"
 
 
 def _machine() -> str:

@@ -6,21 +6,29 @@ equal to the serial survey's; however many threads there are, each has a connect
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 from statistics import median
 from typing import Any
 
-from flowlab.adventure.branches.surveys import Ways, surveyed
+from flowlab.adventure.branches.surveys import Ways, factor, gain, surveyed
 from flowlab.adventure.outcomes import Outcome, Progress
+from flowlab.comparison import Comparison
 from flowlab.metrics import Record
 
-CLAIMS: Mapping[str, tuple[tuple[str, str, float], ...]] = {
-    "cores": (("two threads already wait better than one", "wall_s", 1.1),),
-    "rule": (("enough threads shorten the survey", "wall_s", 1.15),),
-    "all": (("a thread for every country shortens the survey", "wall_s", 1.15),),
-}
-"""By branch: what is claimed of its threads against serial, by which figure, and the least factor from demo on."""
+ENOUGH = "enough"
+
+CLAIMS: Mapping[str, tuple[tuple[str, Callable[[Comparison], float], float], ...]] = {
+    "cores": (("two threads already wait better than one", lambda c: gain(c, "threads"), 1.1),),
+    "rule": (("enough threads shorten the survey", lambda c: gain(c, "threads"), 1.15),),
+    "all": (
+        ("a thread for every country shortens the survey", lambda c: gain(c, "threads"), 1.15),
+        ("enough threads are as good", lambda c: gain(c, ENOUGH) / gain(c, "threads"), 0.75),
+        ("a thread more takes memory", lambda c: factor(c, "threads", "peak_bytes") / factor(c, ENOUGH, "peak_bytes"),
+         1.02),
+    ),
+}  # fmt: skip
+"""By branch: what is claimed of its threads, what must be that large, and the least factor from demo on."""
 
 
 def cores(settings: Mapping[str, Any], progress: Progress, *, site: Any, records: Sequence[Record]) -> Outcome:
@@ -36,8 +44,8 @@ def rule(settings: Mapping[str, Any], progress: Progress, *, site: Any, records:
 
 
 def everyone(settings: Mapping[str, Any], progress: Progress, *, site: Any, records: Sequence[Record]) -> Outcome:
-    """Survey with one thread for every country."""
-    return _counted("all", max(2, settings["n_countries"]), settings, progress, site)
+    """Survey with one thread for every country, and with as many as the rule says beside it."""
+    return _counted("all", max(2, settings["n_countries"]), settings, progress, site, max(2, by_rule(records)))
 
 
 def by_rule(records: Sequence[Record]) -> int:
@@ -56,9 +64,14 @@ def times(ratio: float) -> str:
     return "same" if ratio < 1.5 else "double" if ratio < 3 else "more"
 
 
-def _counted(option: str, threads: int, settings: Mapping[str, Any], progress: Progress, site: Any) -> Outcome:
+def _counted(
+    option: str, threads: int, settings: Mapping[str, Any], progress: Progress, site: Any, few: int = 0
+) -> Outcome:
     ways: Ways = {"serial": ("serial", {}), "threads": ("threads", {})}
+    if few:
+        ways = {**ways, ENOUGH: ("threads", {"connections": few})}
     outcome = surveyed("count", option, ways, settings, progress, site, connections=threads)
-    facts = {name: {**row, "threads": threads if name == "threads" else 1} for name, row in outcome.facts.items()}
+    counts = {"serial": 1, "threads": threads, ENOUGH: few}
+    facts = {name: {**row, "threads": counts[name]} for name, row in outcome.facts.items()}
     sentence = f"With {threads} threads: {outcome.sentence}"
     return Outcome(outcome.key, option, outcome.line, sentence, outcome.value, facts)
