@@ -34,7 +34,9 @@ class Batch(NamedTuple):
 
 
 def transfer(extra: Any) -> dict[str, Any]:
-    """What a call's way to a worker and back cost, as fields of its record."""
+    """What a call's way to a worker and back cost, or how many steps a coroutine took, as fields of its record."""
+    if len(extra) == 1:
+        return {"steps": extra[0]}
     if len(extra) == 5:
         (cpu, wall), (packing, size_in, _, sent_ns), since_ns, size_out, took = extra
         loading = dumping = 0

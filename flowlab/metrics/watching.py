@@ -12,7 +12,7 @@ from typing import Any
 
 from flowlab.metrics.active import THREAD, Call
 from flowlab.metrics.clocks import Traced, runqueue_ns, runqueue_since
-from flowlab.metrics.probes import measured_memory, settle_memory, watch_memory
+from flowlab.metrics.probes import Measured, measured_memory, settle_memory, watch_memory
 
 
 class Watch:
@@ -26,7 +26,7 @@ class Watch:
 
     def begin(self) -> None:
         """Begin a step: the driver's call is the innermost plain one on this thread."""
-        self.frame = next((call for call in reversed(THREAD.calls) if type(call) is Call), None) or Call(0)
+        self.frame = next((call for call in reversed(THREAD.calls) if not isinstance(call, Measured)), None) or Call(0)
         if self.memory is not None:
             watch_memory(self.frame, self.memory, THREAD.calls[:-1])
         self.at = runqueue_since()

@@ -34,7 +34,9 @@ class Coroutines(Places):
     def _hire(self) -> None:
         """Start one more runner; it hires the next when its call waits and others are queued."""
         self.available += 1
-        self.runners.add(asyncio.Task(self._runner(), loop=self.loop))  # no child of the call that is running
+        me: list[asyncio.Task[None]] = []
+        me.append(asyncio.Task(self._runner(me), loop=self.loop))  # no child of the call that is running
+        self.runners.add(me[0])
 
     def _suspend(self) -> None:
         """A runner is about to wait: another has to look at the queue."""
@@ -43,16 +45,15 @@ class Coroutines(Places):
             for _ in range(min(len(self.queue), len(self.runners))):
                 self._hire()
 
-    async def _runner(self) -> None:
+    async def _runner(self, itself: list[asyncio.Task[None]]) -> None:
         """Run calls of coroutines, one after the other, until none waits.
 
         `available` counts the runners that will look at the queue before they wait for anything.
         """
-        queue, cost, me = self.queue, self._cost(), asyncio.current_task()
-        assert me is not None
+        queue, cost, me = self.queue, self._cost(), itself[0]
         try:
             while queue:
-                if cost.frame.followers:  # a child of the last call goes on, and what it costs is that call's
+                if cost.followers:  # a child of the last call goes on, and what it costs is that call's
                     cost = self._cost()
                 waits = self._run_short(cost, me)
                 if waits is None:
@@ -82,15 +83,14 @@ class Coroutines(Places):
     def _cost(self) -> Cost:
         """What a runner keeps of the call it is in."""
         cost = Cost()
-        cost.frame.loop = self.loop
-        CALL.set(cost.frame)
+        cost.loop = self.loop
+        CALL.set(cost)
         return cost
 
     def _waited(self, call: Pending, cost: Cost, result: Any, started: int, error: BaseException | None) -> None:
         """A call that waited at least once ended."""
-        frame = cost.frame
-        extra = None if frame.custom is None and not frame.inner_ns else said(frame, cost.cpu_ns)
-        extra = {"steps": cost.steps} if extra is None else {**extra, "steps": cost.steps}
+        extra: Any = said(cost, cost.cpu_ns)
+        extra = (cost.steps,) if extra is None else {**extra, "steps": cost.steps}
         outcome = (call, OK, result, started, self.clock(), cost.cpu_ns, None, THREAD.tid, extra)
         if error is not None:
             self._after(call, outcome, error)
@@ -109,7 +109,7 @@ class Coroutines(Places):
             The call that waits: its start, its body (None if it has to be run in another way) and what that asks for.
         """
         queue, clock, cpu, tid = self.queue, self.clock, time.thread_time_ns, THREAD.tid
-        stack, frame = THREAD.calls, cost.frame
+        stack = THREAD.calls
         ended: list[Outcome] = []
         latest = clock() + GROUP_NS
         read: int | None = None
@@ -123,10 +123,10 @@ class Coroutines(Places):
                 if not handler.stepped:
                     return call, 0, None, None
                 call.runner = me
-                frame.recorder, frame.about = context.log.nesting, call
+                cost.recorder, cost.about = context.log.nesting, call
                 started = clock()
                 used = cpu() if read is None else read
-                stack.append(frame)
+                stack.append(cost)
                 result = asked = None
                 error: BaseException | None = None
                 try:
@@ -138,7 +138,7 @@ class Coroutines(Places):
                     error, body = raised, None
                 read = cpu()
                 spent = read - used
-                inside = None if stack[-1] is frame else pause_above(frame, read)
+                inside = None if stack[-1] is cost else pause_above(cost, read)
                 stack.pop()
                 if stack:
                     stack[-1].inner_ns += spent
@@ -146,7 +146,7 @@ class Coroutines(Places):
                     cost.cpu_ns, cost.steps, cost.inside = spent, 1, inside
                     return call, started, body, asked
                 ended_ns = clock()
-                extra = None if frame.custom is None and not frame.inner_ns else said(frame, spent)
+                extra = None if cost.custom is None and not cost.inner_ns else said(cost, spent)
                 outcome = (call, OK, result, started, ended_ns, spent, None, tid, extra)
                 if error is not None:
                     if self.interrupts.own(error) or _cancelled(error, me):
@@ -154,7 +154,7 @@ class Coroutines(Places):
                     self._after(call, outcome, error)
                     return None
                 ended.append(outcome)
-                if ended_ns > latest or len(ended) == GROUP or frame.followers:
+                if ended_ns > latest or len(ended) == GROUP or cost.followers:
                     return None
         finally:
             self._tell(ended)
@@ -189,9 +189,8 @@ class Coroutines(Places):
 
     async def _coroutine(self, call: Pending) -> tuple[Outcome, BaseException | None]:
         cost = Cost()
-        frame = cost.frame
-        frame.loop, frame.recorder, frame.about = self.loop, call.context.log.nesting, call
-        CALL.set(frame)
+        cost.loop, cost.recorder, cost.about = self.loop, call.context.log.nesting, call
+        CALL.set(cost)
         operation = call.node.operation
         error: BaseException | None = None
         result: Any = None
@@ -217,7 +216,7 @@ class Coroutines(Places):
             if self.interrupts.own(raised):
                 raise
             error = raised
-        extra: dict[str, Any] = {**(said(cost.frame, cost.cpu_ns) or {}), "steps": cost.steps}
+        extra: dict[str, Any] = {**(said(cost, cost.cpu_ns) or {}), "steps": cost.steps}
         return (call, OK, result, started, self.clock(), cost.cpu_ns, None, THREAD.tid, extra), error
 
     async def _body(self, call: Pending, cost: Cost) -> Any:
@@ -260,7 +259,7 @@ class Coroutines(Places):
 
     def _step(self, generator: Any, cost: Cost) -> Any:
         """The next element of a plain generator; _END at its end."""
-        THREAD.calls.append(cost.frame)
+        THREAD.calls.append(cost)
         used = time.thread_time_ns()
         cost.resume()
         try:

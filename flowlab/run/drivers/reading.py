@@ -36,7 +36,7 @@ class Reading:
         node, operation = self.node, self.node.operation
         handler = context.handlers[node.number]
         cost = self.cost
-        cost.frame.recorder = context.log.nesting
+        cost.recorder = context.log.nesting
         error: BaseException | None = None
         try:
             item = self._next(cost)
@@ -57,7 +57,7 @@ class Reading:
             except FlowlabError as raised:
                 error = raised
                 self.generator.close()
-        inline.row(context, node, self.started, cost.cpu_ns, self.attempt, error, cost.frame)
+        inline.row(context, node, self.started, cost.cpu_ns, self.attempt, error, cost)
         if error is None:
             context.done(node, self.element, self.arguments, ())
             self._let_go(context)
@@ -77,11 +77,11 @@ class Reading:
     def _next(self, cost: Cost) -> Any:
         """Run the body to its next yield; spans that are open there pause with it."""
         outer = CALL.get()
-        CALL.set(self.shown or cost.frame)
-        cost.frame.loop = running_loop()
+        CALL.set(self.shown or cost)
+        cost.loop = running_loop()
         driver = THREAD.calls[-1]
         inner_ns = driver.inner_ns
-        THREAD.calls.append(cost.frame)
+        THREAD.calls.append(cost)
         used = time.thread_time_ns()
         cost.resume()
         try:

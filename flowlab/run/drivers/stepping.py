@@ -19,27 +19,26 @@ def said(frame: Call, cpu_ns: int) -> dict[str, Any] | None:
 NOTHING: Any = object()
 
 
-class Cost:
-    """What a coroutine cost so far.
+class Cost(Call):
+    """The call that a coroutine is, and what it cost so far.
 
     Attributes:
         inside: The spans inside it that were open when it last suspended.
     """
 
-    __slots__ = ("cpu_ns", "frame", "inside", "steps")
+    cpu_ns = 0
+    steps = 0
+    inside: list[Measured] | None = None
 
     def __init__(self) -> None:
-        self.cpu_ns = 0
-        self.steps = 0
-        self.frame = Call(0)
-        self.inside: list[Measured] | None = None
+        super().__init__(0)
 
     def pause(self, used: int) -> None:
         """A step that began at this CPU reading ended: the frame leaves the stack, and open spans with it."""
-        calls, frame, read = THREAD.calls, self.frame, time.thread_time_ns()
+        calls, read = THREAD.calls, time.thread_time_ns()
         self.cpu_ns += read - used
-        if calls[-1] is not frame:
-            self.inside = pause_above(frame, read)
+        if calls[-1] is not self:
+            self.inside = pause_above(self, read)
         calls.pop()
         if calls:
             calls[-1].inner_ns += read - used
@@ -60,7 +59,6 @@ def stepped(coroutine: Any, cost: Cost, asked: Any = NOTHING) -> Generator[Any, 
     """
     clock = time.thread_time_ns
     calls = THREAD.calls
-    frame = cost.frame
     awaited = coroutine if asked is not NOTHING or hasattr(coroutine, "send") else coroutine.__await__()
     send = awaited.send
     value: Any = None
@@ -71,7 +69,7 @@ def stepped(coroutine: Any, cost: Cost, asked: Any = NOTHING) -> Generator[Any, 
         except BaseException as raised:
             error = raised
     while True:
-        calls.append(frame)
+        calls.append(cost)
         used = clock()
         if cost.inside:
             cost.resume()
@@ -88,8 +86,8 @@ def stepped(coroutine: Any, cost: Cost, asked: Any = NOTHING) -> Generator[Any, 
             spent = read - used
             cost.cpu_ns += spent
             cost.steps += 1
-            if calls[-1] is not frame:
-                cost.inside = pause_above(frame, read)
+            if calls[-1] is not cost:
+                cost.inside = pause_above(cost, read)
             calls.pop()
             if calls:
                 calls[-1].inner_ns += spent
