@@ -27,12 +27,21 @@ def marks(run: Run) -> dict[str, Mark]:
         ran = count.get(name, 0)
         times = f"{ran} calls, " if ran > 1 else ""
         if name in failed:
-            found[name] = Mark("failed", f"{times}{failed[name]} failed, {spent.get(name, 0.0):.3g} ms")
+            found[name] = Mark("failed", f"{times}{failed[name]} failed, {_took(spent.get(name, 0.0))}")
         elif ran:
-            found[name] = Mark("ok", f"{times}{spent.get(name, 0.0):.3g} ms")
+            found[name] = Mark("ok", f"{times}{_took(spent.get(name, 0.0))}")
         else:
             found[name] = Mark("skipped", "did not run")
     return found
+
+
+def _took(milliseconds: float) -> str:
+    """Return a time in three digits, without an exponent.
+
+    >>> _took(0.1234), _took(999.9), _took(1249.6)
+    ('0.123 ms', '1,000 ms', '1,250 ms')
+    """
+    return f"{milliseconds:,.0f} ms" if milliseconds >= 999.5 else f"{milliseconds:.3g} ms"
 
 
 def run_svg(run: Run) -> str:
