@@ -41,6 +41,15 @@ def test_a_defence_owns_up_to_ranges_that_overlap(comparison):
     assert "the ranges overlap" in defences.defence(comparison, "fast", "hybrid")
 
 
+def test_a_defence_names_the_rivals_that_it_is_not_shown_to_beat():
+    made = (*runs("serial", [4.0, 4.4], 50), *runs("threads", [2.0, 2.1], 60), *runs("hybrid", [1.9, 2.05], 90))
+    machine = SimpleNamespace(sentence=lambda: "a machine")
+    rivalling = Comparison("test", ("serial", "threads", "hybrid"), made, machine)
+    assert defences.untold(rivalling, "fast", "hybrid") == ["threads"]
+    assert "The ranges of threads meet its own" in defences.defence(rivalling, "fast", "hybrid")
+    assert defences.untold(rivalling, "small", "hybrid") == []
+
+
 def test_every_goal_has_a_figure_and_claims_about_strategies_that_compete_for_it():
     options = list(CHAPTER.decision.options)
     assert list(defences.FIGURES) == list(defences.CLAIMS) == options

@@ -16,6 +16,7 @@ from flowlab.comparison import Comparison
 from flowlab.dataflow import DataFlow
 from flowlab.errors import require
 from flowlab.graph import Definition, operation
+from flowlab.plots.wording import listing
 
 FIGURES: Mapping[str, str] = {"fast": "wall_s", "small": "peak_bytes", "frugal": "energy_j", "simple": "wall_s"}
 """By goal: the figure that decides, the least is best; simple is the fastest of those that need no second process."""
@@ -97,8 +98,15 @@ def path(journal: Journal) -> Any:
     return pandas.DataFrame(rows, columns=["notebook", "you chose", "predictions", "of them right"])
 
 
+def untold(comparison: Comparison, goal: str, chosen: str) -> list[str]:
+    """Return the strategies but serial whose range of the goal's figure meets that of the chosen one."""
+    own = comparison.spread(chosen, FIGURES[goal])
+    others = {n: comparison.spread(n, FIGURES[goal]) for n in comparison.strategies if n not in (chosen, "serial")}
+    return [name for name, each in others.items() if own and each and each.low <= own.high and own.low <= each.high]
+
+
 def defence(comparison: Comparison, goal: str, chosen: str) -> str:
-    """Return the case for a strategy in three sentences, every figure of it from the comparison."""
+    """Return the case for a strategy, every figure of it from the comparison, and what speaks against it."""
     figures = {"wall_s": ("s", 1.0), "peak_bytes": ("MB", 1e-6), "energy_j": ("J, estimated", 1.0)}
     unit, factor = figures[FIGURES[goal]]
     own, serial = (comparison.spread(name, FIGURES[goal]) for name in (chosen, "serial"))
@@ -112,6 +120,8 @@ def defence(comparison: Comparison, goal: str, chosen: str) -> str:
     )
     if memory is not None and plain is not None:
         said += f" It takes {memory.median / plain.median:.2f} times serial's memory."
+    if rivals := untold(comparison, goal, chosen):
+        said += f" The ranges of {listing(rivals)} meet its own, so it is not shown to be better than they are."
     overlap = own.high >= serial.low and chosen != "serial"
     doubt = "the ranges overlap, so more runs are needed before anybody should believe it" if overlap else ""
     return f"{said} It was measured on {comparison.machine.sentence()}{f'; {doubt}' if doubt else ''}."
