@@ -53,24 +53,23 @@ class Group:
 
 
 class QuickRun(Run):
-    """A run of a straight item; everything but its values is worked out when asked for."""
+    """A run of a straight item; everything but its values is worked out when asked for.
+
+    Args:
+        went: The item's path, what its cells hold, the clock between its calls, its group, and its number.
+    """
 
     _told: list[tuple[int, dict[str, Any]]] = []  # noqa: RUF012 - never changed: what a call reported is rare
     _nesting: Any = None
 
-    def __init__(
-        self, path: Path, cells: list[Any], stamps: list[int], group: Group, quick: Quick, number: int
-    ) -> None:
-        self._path = path
-        self._cells = cells
-        self._stamps = stamps
-        self._group = group
+    def __init__(self, quick: Quick, went: tuple[Path, list[Any], list[int], Group, int]) -> None:
         self._quick = quick
-        self._number = number
+        self._went = went
 
     def __getitem__(self, name: str) -> Any:
+        went = self._went
         try:
-            return self._cells[self._path.kept[name]]
+            return went[1][went[0].kept[name]]
         except KeyError:
             return super().__getitem__(name)
 
@@ -81,19 +80,19 @@ class QuickRun(Run):
         return self.__dict__[name]
 
     def _fill(self) -> None:
-        context = self._quick.context(self._path, self._number)
-        context.cells = self._cells
-        group, stamps = self._group, self._stamps
+        path, cells, stamps, group, number = self._went
+        context = self._quick.context(path, number)
+        context.cells = cells
         log = context.log
         log.estimated = True
         if not log.keep:
-            log.straight = self._path.nodes, [], []
+            log.straight = path.nodes, [], []
             super().__init__(context)
             return
         told = dict(self._told)
         if told:
             log.nesting = self._nesting
-        for at, number in enumerate(self._path.nodes):
+        for at, number in enumerate(path.nodes):
             started, ended = stamps[at], stamps[at + 1]
             cpu = group.cpu_ns * (ended - started) // group.wall_ns if group.wall_ns else 0
             if at not in told:
@@ -179,7 +178,7 @@ class Quick:
                     group.cpu_ns, group.wall_ns = time.thread_time_ns() - used, max(1, clock() - began)
                     runs.append(self._failed(path, values, cells, stamps, number, error, group))
                 else:
-                    run = QuickRun(path, cells, stamps, group, self, number)
+                    run = QuickRun(self, (path, cells, stamps, group, number))
                     runs.append(run)
                     if told:
                         self._tell(run, told, number)
