@@ -89,6 +89,7 @@ class Coroutines(Places):
 
     def _waited(self, call: Pending, cost: Cost, result: Any, started: int, error: BaseException | None) -> None:
         """A call that waited at least once ended."""
+        call.runner = None  # it knows its call too: nothing is to be left to the garbage collector
         extra: Any = said(cost, cost.cpu_ns)
         extra = (cost.steps,) if extra is None else {**extra, "steps": cost.steps}
         outcome = (call, OK, result, started, self.clock(), cost.cpu_ns, None, THREAD.tid, extra)
