@@ -87,10 +87,10 @@ STRATEGY_LOOKS = {
 }
 _SPARE_LOOKS = (
     Look(VERMILLION, "X", "++", (0, (8, 2))),
-    Look(YELLOW, "p", "+", (0, (2, 2))),
     Look(GREY, "h", "/|", (0, (4, 1, 1, 1))),
     Look(VERMILLION, "*", "x|", ":"),
     Look(GREY, "<", "\\|", "--"),
+    Look(YELLOW, "p", "+", (0, (2, 2))),  # last, because a yellow line hardly shows on white
     Look(YELLOW, ">", "/-", "-."),
 )
 
