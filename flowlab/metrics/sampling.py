@@ -317,9 +317,21 @@ def reader_here() -> ProcReader | PsutilReader:
     return ProcReader() if os.path.exists("/proc/self/statm") else PsutilReader()  # noqa: PTH110 - no pathlib here
 
 
+def take_precedence() -> None:
+    """Run before whatever else wants the core, where this user may ask for that.
+
+    With its cores taken by six other processes the worst gap at 50 Hz was 73 ms without and 28 ms with it.
+    """
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    except (AttributeError, OSError):  # no such call here, or not for this user
+        return
+
+
 def main() -> None:
     """Run the program; arguments: the parent's pid, samples a second."""
     gc.disable()
+    take_precedence()
     Program(int(sys.argv[1]), float(sys.argv[2]), reader_here()).serve()
     os._exit(0)  # the reading thread may hold standard input's lock, which an ordinary end would wait for
 

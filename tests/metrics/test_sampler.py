@@ -91,6 +91,18 @@ def test_it_goes_on_sampling_while_c_code_holds_the_interpreter_lock() -> None:
     assert len(during) >= 3
 
 
+@linux
+def test_it_runs_before_others_where_this_user_may_ask_for_that_and_works_where_not() -> None:
+    ask = "import os; os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))"
+    allowed = subprocess.run([sys.executable, "-c", ask], stderr=subprocess.DEVNULL).returncode == 0
+    with Sampler() as sampler:
+        sampler.watch("here", os.getpid())
+        assert sampler.pid is not None
+        assert (os.sched_getscheduler(sampler.pid) == os.SCHED_RR) == allowed
+        assert sampler.stop("here").peak_bytes
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
+
+
 def test_a_process_that_is_gone_gives_empty_samples() -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()

@@ -233,3 +233,12 @@ def test_a_reader_knows_this_process_and_no_process_that_is_not_there(reader: Pr
     assert (reader.cpu_ns(pid) or 0) > 10_000_000
     nobody = 2**22 - 3
     assert (reader.alive(nobody), reader.rss_bytes(nobody), reader.cpu_ns(nobody)) == (False, None, None)
+
+
+@pytest.mark.parametrize("error", [PermissionError, AttributeError])
+def test_where_it_may_not_run_before_others_it_runs_as_they_do(error, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(os, "sched_setscheduler", refuse, raising=False)
+    sampling.take_precedence()
