@@ -45,6 +45,7 @@ CHAPTER = Chapter(
         guess(TIMES, "your prediction for waiting", "guess_wait"),
         guess(TIMES, "your prediction for parsing", "guess_work"),
         guess(TICKS, "your prediction for the clock", "guess_ticks"),
+        guess(TIMES, "your prediction for the loop lag in threads", "guess_lag"),
         Parameter("n_at_once", "int", 8, "pages on their way at once, before the choice", least=2),
         Parameter("n_countries", "int", None, "how many countries to survey; None is the scale's", least=1),
         *common(None, "runs of everything that is timed; None is 3, at scale tiny 1"),

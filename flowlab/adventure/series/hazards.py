@@ -45,6 +45,7 @@ CHAPTER = Chapter(
         guess(LOST, "your prediction for plain updates", "guess_plain"),
         guess(LOST, "your prediction for threads that meet", "guess_met"),
         guess(LOST, "your prediction for two small locked steps", "guess_locked"),
+        guess(("one", "both", "neither"), "who saves the page", "guess_saved"),
         *quizzed(),
         Parameter(
             "n_updates", "int", None, "updates of each thread where they are timed; None is the scale's", least=1

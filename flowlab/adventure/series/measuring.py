@@ -52,6 +52,7 @@ CHAPTER = Chapter(
         ),
         guess(("python", "system", "both", "neither"), "who sees memory asked for and not written", "guess_memory"),
         guess(("free", "little", "much"), "what measuring a call costs", "guess_cost"),
+        guess(("none", "some", "most"), "in how many rounds equal runs differ by a tenth", "guess_again"),
         Parameter("part_ms", "float", 100, "how long each piece of work sleeps, waits or computes", least=20),
         *common(None, "runs of everything that is timed; None is 10, at scale tiny 3"),
     ),
