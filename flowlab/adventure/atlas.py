@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import fill
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flowlab.adventure.chapters import Chapter
 from flowlab.adventure.journals import Journal
+from flowlab.adventure.routes import BOX, STEP, Cell, Point, place, routes
 from flowlab.adventure.series import CHAPTERS
 from flowlab.adventure.trips import current
 from flowlab.errors import require
@@ -30,8 +31,6 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "Wire and bound": ("07", "08", "09", "10"),
     "Choose": ("11", "12", "13", "14"),
 }
-BOX = (1.72, 0.62)
-STEP = (2.3, 1.0)
 LANES = (("#d55e00", "-"), ("#0072b2", (0, (4, 1.5))), ("#009e73", (0, (1, 1))))
 STATES = {"here": "you are here", "been": "you were here", "ready": "ready", "later": "not there yet"}
 
@@ -43,7 +42,6 @@ class _Road:
     start: str
     option: str
     end: str
-    first: bool
 
 
 def draw_map(journal: Journal | None = None, *, here: str | None = None, theme: str = "light") -> Chart:
@@ -68,14 +66,15 @@ def draw_map(journal: Journal | None = None, *, here: str | None = None, theme: 
     data = pandas.DataFrame([_row(each, states[name], choices.get(name)) for name, each in CHAPTERS.items()])
 
     def draw(look: Theme, narrow: bool) -> Figure:
-        return _figure(states, roads, look)
+        return _figure(states, roads, choices, here, look)
 
     return new_chart(draw, alt=_alt(states, roads), caption=CAPTION, data=data, theme=theme, narrow=False)
 
 
 CAPTION = (
-    "Full frames: notebooks that are there; dashed: not there yet; filled: where you are or were. Arrows: where your "
-    "last choices lead. The data table has the roads you did not take."
+    "Full frames: notebooks that are there; dashed: not there yet; filled: where you are or were; below a title: what "
+    "you chose there last. Arrows: where a choice leads next, and from where you are also what comes after that. "
+    "The data table has the roads you did not take."
 )
 
 
@@ -95,7 +94,7 @@ def _roads(choices: Mapping[str, str]) -> list[list[_Road]]:
             if choices.get(each.name) == branch.option:
                 stations = (each.name, *branch.then)
                 legs = zip(stations, branch.then, strict=False)
-                roads.append([_Road(start, branch.option, end, start == each.name) for start, end in legs])
+                roads.append([_Road(start, branch.option, end) for start, end in legs])
     return roads
 
 
@@ -124,27 +123,37 @@ def _alt(states: Mapping[str, str], roads: Sequence[Sequence[_Road]]) -> str:
     )
 
 
-def _places() -> dict[str, tuple[float, float]]:
+def _cells() -> dict[str, Cell]:
+    """Return the column and row of every notebook."""
     names = {each.number: each.name for each in CHAPTERS.values()}
     return {
-        names[number]: (column * STEP[0], -row * STEP[1])
-        for column, numbers in enumerate(PARTS.values())
-        for row, number in enumerate(numbers)
+        names[number]: (column, row) for column, part in enumerate(PARTS.values()) for row, number in enumerate(part)
     }
 
 
-def _figure(states: Mapping[str, str], roads: Sequence[Sequence[_Road]], look: Theme) -> Figure:
+def shown(roads: Sequence[Sequence[_Road]], here: str) -> list[tuple[int, _Road]]:
+    """Return the legs to draw, each with its road's number: of every road the first, of the reader's own all."""
+    return [(n, leg) for n, legs in enumerate(roads) for leg in (legs if legs[0].start == here else legs[:1])]
+
+
+def _figure(
+    states: Mapping[str, str],
+    roads: Sequence[Sequence[_Road]],
+    choices: Mapping[str, str],
+    here: str,
+    look: Theme,
+) -> Figure:
     from flowlab.plots.theme import WIDE_IN, new_figure
 
     figure = new_figure(look, WIDE_IN, 4.4)
     axes = figure.subplots()
     axes.set_axis_off()
-    places = _places()
-    for lane, legs in enumerate(roads):
-        for road in legs:
-            _draw_road(axes, road, lane, places, look)
-    for name, place in places.items():
-        _draw_box(axes, CHAPTERS[name], states[name], place, look)
+    cells, legs = _cells(), shown(roads, here)
+    ways = routes([(cells[leg.start], cells[leg.end]) for _, leg in legs])
+    for (road, _), corners in zip(legs, ways, strict=True):
+        _draw_leg(axes, corners, LANES[road % len(LANES)])
+    for name, cell in cells.items():
+        _draw_box(axes, CHAPTERS[name], states[name], choices.get(name), place(cell), look)
     for column, part in enumerate(PARTS):
         axes.text(column * STEP[0], 0.62, part, ha="center", weight="bold", size=11, color=look.ink)
     axes.set_xlim(-BOX[0] / 2 - 0.45, 3 * STEP[0] + BOX[0] / 2 + 0.1)
@@ -152,11 +161,19 @@ def _figure(states: Mapping[str, str], roads: Sequence[Sequence[_Road]], look: T
     return figure
 
 
-def _draw_box(axes: Axes, each: Chapter, state: str, place: tuple[float, float], look: Theme) -> None:
+def _draw_leg(axes: Axes, corners: Sequence[Point], lane: tuple[str, Any]) -> None:
+    colour, style = lane
+    axes.plot(*zip(*corners[:-1], strict=True), color=colour, linestyle=style, linewidth=2.0, zorder=2)
+    axes.annotate("", xy=corners[-1], xytext=corners[-2], zorder=2, arrowprops={
+        "arrowstyle": "-|>", "color": colour, "linewidth": 2.0, "shrinkA": 0, "shrinkB": 0,
+    })  # fmt: skip
+
+
+def _draw_box(axes: Axes, each: Chapter, state: str, choice: str | None, middle: Point, look: Theme) -> None:
     patches = require("matplotlib.patches", extra="demo", why="to draw the map")
     from flowlab.plots.theme import BLUE, SKY
 
-    x, y = place
+    x, y = middle
     later = state == "later"
     axes.add_patch(patches.FancyBboxPatch(
         (x - BOX[0] / 2, y - BOX[1] / 2), *BOX, boxstyle="round,pad=0,rounding_size=0.08", zorder=3,
@@ -177,48 +194,10 @@ def _draw_box(axes: Axes, each: Chapter, state: str, place: tuple[float, float],
     axes.text(
         x - BOX[0] / 2 + 0.4,
         y,
-        fill(each.title, 15),
+        fill(each.title, 15) + (f"\n\u2192 {choice}" if choice else ""),
         va="center",
         size=10,
         zorder=4,
         linespacing=1.05,
         color=look.muted if later else look.ink,
     )
-
-
-def _draw_road(axes: Axes, road: _Road, lane: int, places: Mapping[str, tuple[float, float]], look: Theme) -> None:
-    """Draw one leg, through the gaps between the frames; every road keeps a lane of its own in them."""
-    colour, style = LANES[lane % len(LANES)]
-    corners = _corners(places[road.start], places[road.end], 0.07 * (lane + 1) * (-1) ** lane)
-    axes.plot(*zip(*corners[:-1], strict=True), color=colour, linestyle=style, linewidth=2.2, zorder=2)
-    axes.annotate("", xy=corners[-1], xytext=corners[-2], zorder=2, arrowprops={
-        "arrowstyle": "-|>", "color": colour, "linewidth": 2.2, "shrinkA": 0, "shrinkB": 0,
-    })  # fmt: skip
-    if road.first:
-        (x, y), right = corners[0], corners[1][0] > corners[0][0]
-        axes.text(
-            x + (0.03 if right else -0.03),
-            y + 0.05,
-            road.option,
-            size=10,
-            color=look.ink,
-            zorder=5,
-            ha="left" if right else "right",
-            bbox={"facecolor": look.paper, "edgecolor": "none", "pad": 0.6},
-        )
-
-
-def _corners(start: tuple[float, float], end: tuple[float, float], lane: float) -> list[tuple[float, float]]:
-    """Return the corners of a way from frame to frame: out at a side, along the gaps, in from the left."""
-    (x1, y1), (x2, y2) = start, end
-    half = BOX[0] / 2
-    gap = (STEP[0] - BOX[0]) / 2
-    before = x2 - half - gap + lane
-    if x1 == x2:
-        return [(x1 - half, y1), (before + gap / 3, y1), (before + gap / 3, y2), (x2 - half, y2)]
-    y1 += lane
-    out = x1 + half + gap + lane
-    if x2 - x1 < 1.5 * STEP[0]:
-        return [(x1 + half, y1), (before, y1), (before, y2 + lane), (x2 - half, y2 + lane)]
-    above = y2 + STEP[1] / 2 + lane
-    return [(x1 + half, y1), (out, y1), (out, above), (before, above), (before, y2 + lane), (x2 - half, y2 + lane)]
