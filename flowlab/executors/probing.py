@@ -12,6 +12,7 @@ from typing import Any
 
 from flowlab.metrics.clocks import runqueue_ns
 from flowlab.metrics.memory import HighWater
+from flowlab.metrics.sizes import input_size
 
 
 class Probing:
@@ -27,10 +28,12 @@ class Probing:
         self.begun = False
         self.before_ns = self.cost_ns = 0
         self.queued: int | None = None
+        self.sized: tuple[int, str] | None = None
 
-    def begin(self, now: int) -> tuple[int, int]:
+    def begin(self, now: int, arguments: tuple[Any, ...]) -> tuple[int, int]:
         """Begin a call that is loaded now; return when it starts, and the CPU the process has used until then."""
         began = time.process_time_ns()
+        self.sized = input_size(arguments)
         self.memory.start()
         self.queued = runqueue_ns()
         self.begun = True
@@ -47,9 +50,12 @@ class Probing:
         self.begun = False
         queued, memory = runqueue_ns(), self.memory.stop()
         known = queued is not None and self.queued is not None
-        return {
+        found = {
             "runqueue_ns": queued - self.queued if known else None,  # type: ignore[operator]
             "mem_peak_bytes": memory.peak_bytes, "mem_net_bytes": memory.net_bytes,
             "mem_method": memory.method, "mem_quality": memory.quality,
             "overhead_ns": self.cost_ns, "after_ns": time.process_time_ns() - read,
         }  # fmt: skip
+        if self.sized is not None:
+            found["input_size"], found["input_unit"] = self.sized
+        return found

@@ -210,7 +210,7 @@ class Worker:
                 arguments, names = arguments
             started = clock()
             if flags & FULL:
-                started, used = self.measure(started)
+                started, used = self.measure(started, arguments)
             if names:
                 split = len(arguments) - len(names)
                 value = target(*arguments[:split], **dict(zip(names, arguments[split:], strict=True)))
@@ -236,9 +236,9 @@ class Worker:
             if blocks is not None and blocks.held:
                 blocks.sweep()
 
-    def measure(self, loaded: int) -> tuple[int, int]:
+    def measure(self, loaded: int, arguments: tuple[Any, ...]) -> tuple[int, int]:
         """Begin to read what level "full" adds to a call; when its function starts, and the CPU used until then."""
-        found: tuple[int, int] = self.probing.begin(loaded)
+        found: tuple[int, int] = self.probing.begin(loaded, arguments)
         return found
 
     def measured(self, read: int) -> int:
@@ -258,9 +258,7 @@ class Worker:
 
     keeps_nested = on = True
 
-    def open(
-        self, operation: str, stage: str | None = None, executor: str | None = None, at_once: bool = False
-    ) -> Any:
+    def open(self, operation: str, stage: str | None = None, executor: str | None = None, at_once: bool = False) -> Any:
         """Begin a span or measured call directly inside the current call: it is recorded for the call's run."""
         if self.inside is None:
             from flowlab.metrics.recorder import Recorder

@@ -42,10 +42,10 @@ def runqueue_ns() -> int | None:
     return found
 
 
-def runqueue_since() -> int | None:
-    """Return the same for the start of a call: the last reading, if that was at most `WAITED_NS` ago."""
+def runqueue_near(within_ns: int = WAITED_NS) -> int | None:
+    """Return the same, or the last reading if that was less than `within_ns` ago, as for the start of a call."""
     here = THREAD.here
-    if time.perf_counter_ns() - here.waited_at < WAITED_NS:
+    if time.perf_counter_ns() - here.waited_at < within_ns:
         return here.waited_ns
     return runqueue_ns()
 

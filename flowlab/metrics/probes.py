@@ -16,7 +16,7 @@ from types import coroutine
 from typing import Any, NamedTuple
 
 from flowlab.metrics.active import CALL, THREAD, Call
-from flowlab.metrics.clocks import NEAR_NS, Clocks, Traced, runqueue_since
+from flowlab.metrics.clocks import NEAR_NS, Clocks, Traced, runqueue_near
 
 STEPPED: set[Any] = set()
 """The code of coroutines that step themselves: what wraps a measured coroutine function."""
@@ -28,6 +28,7 @@ class Measured(Call):
     Attributes:
         read_ns: CPU of the call's own thread while the call ran there, nested calls included.
         in_parent_ns: The part of it that the parent's own clock read too.
+        sized: How much it works on and the unit of that, if it was looked at (level "full").
         guessed: Its CPU was worked out from a reading just before it.
         blind: For a span whose task nobody steps: not empty once the event loop turned, after which its CPU is unknown.
         inside: Calls inside this one that were open when it was suspended, and `shown`, the innermost call then.
@@ -38,6 +39,7 @@ class Measured(Call):
     status = "ok"
     error_type: str | None = None
     guessed = False
+    sized: tuple[int, str] | None = None
     inside: list[Measured] | None = None
     shown: Call | None = None
     ended_ns: int | None = None
@@ -75,7 +77,7 @@ class Measured(Call):
         self.inner_ns = self.read_ns = 0
         started = self.started_ns = clocks.wall()
         if clocks.runqueue is not None:
-            self.queued_at = runqueue_since()
+            self.queued_at = runqueue_near()
         gap = started - here.read_at
         self.cpu_at = here.cpu_ns + gap if gap < NEAR_NS else clocks.cpu()
 

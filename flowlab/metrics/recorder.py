@@ -261,6 +261,8 @@ class Recorder:
             blocked_ns=blocked_ns(wall, call.cpu_ns, call.runqueue_ns),
             steps=call.steps,
             **memory,
+            input_size=call.sized and call.sized[0],
+            input_unit=call.sized and call.sized[1],
             overhead_ns=(cost.guessed if call.guessed else cost.call) + cost.step * max(0, (call.steps or 1) - 1),
             custom=NOTHING if call.custom is None else call.custom,
         )

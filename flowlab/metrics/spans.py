@@ -16,6 +16,7 @@ from typing import Any, TypeVar, overload
 from flowlab.errors import SettingError
 from flowlab.metrics.active import CALL, THREAD, Call, nearest_recorder
 from flowlab.metrics.probes import STEPPED, Measured, drive, running_loop
+from flowlab.metrics.sizes import input_size
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -156,6 +157,8 @@ def _plain(function: Any, name: str, stage: str | None, find: Callable[[], Any])
         if recorder is None or not recorder.on:
             return function(*args, **kwargs)
         call = recorder.open(name, stage, None, True)
+        if call.clocks.runqueue is not None:
+            _size(call, args, kwargs)
         try:
             result = function(*args, **kwargs)
         except BaseException as error:
@@ -174,6 +177,7 @@ def _coroutine(function: Any, name: str, stage: str | None, find: Callable[[], A
             return await function(*args, **kwargs)
         call = recorder.open(name, stage, "asyncio")
         _follow(call)
+        _size(call, args, kwargs)
         error: BaseException | None = None
         try:
             return await drive(function(*args, **kwargs), call)
@@ -194,6 +198,7 @@ def _generator(function: Any, name: str, stage: str | None, find: Callable[[], A
         if recorder is None or not recorder.on:
             return (yield from function(*args, **kwargs))
         call = recorder.open(name, stage)
+        _size(call, args, kwargs)
         error: BaseException | None = None
         try:
             return (yield from drive(function(*args, **kwargs), call))
@@ -214,6 +219,7 @@ def _async_generator(function: Any, name: str, stage: str | None, find: Callable
         call = recorder.open(name, stage, "asyncio") if recorder is not None and recorder.on else None
         if call is not None:
             _follow(call)
+            _size(call, args, kwargs)
         error: BaseException | None = None
         method, argument = source.asend, None
         try:
@@ -243,6 +249,12 @@ def _async_generator(function: Any, name: str, stage: str | None, find: Callable
             error = None
 
     return wrapper
+
+
+def _size(call: Measured, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Have a call say how much it works on, at level "full"."""
+    if call.clocks.runqueue is not None:
+        call.sized = input_size((*args, *kwargs.values()))
 
 
 def _follow(call: Measured) -> None:

@@ -1,8 +1,9 @@
 """Watching: what level "full" adds to a call whose driver reads wall and CPU itself.
 
 Here are the wrappers that drivers put around functions, coroutines and generators; how long the call's thread waited
-for a core and, if asked for, what it allocated go into the fields of the driver's `Call`. Not here: reading wall and
-CPU. Invariant: what is wrapped behaves as before, and readings stand at the edges of steps, as the driver's own do.
+for a core, how much the call works on and, if asked for, what it allocated go into the fields of the driver's `Call`.
+Not here: reading wall and CPU. Invariant: what is wrapped behaves as before, and readings stand at the edges of steps,
+as the driver's own do.
 """
 
 from __future__ import annotations
@@ -11,17 +12,19 @@ from collections.abc import Callable
 from typing import Any
 
 from flowlab.metrics.active import THREAD, Call
-from flowlab.metrics.clocks import Traced, runqueue_ns, runqueue_since
+from flowlab.metrics.clocks import NEAR_NS, Traced, runqueue_near, runqueue_ns
 from flowlab.metrics.probes import Measured, measured_memory, settle_memory, watch_memory
+from flowlab.metrics.sizes import input_size
 
 
 class Watch:
     """The readings of one call, added up over its steps."""
 
-    __slots__ = ("at", "frame", "memory", "queued_ns")
+    __slots__ = ("at", "frame", "memory", "queued_ns", "sized")
 
-    def __init__(self, memory: Traced | None) -> None:
+    def __init__(self, memory: Traced | None, arguments: tuple[Any, ...]) -> None:
         self.memory = memory
+        self.sized = input_size(arguments)
         self.queued_ns: int | None = 0
 
     def begin(self) -> None:
@@ -29,7 +32,7 @@ class Watch:
         self.frame = next((call for call in reversed(THREAD.calls) if not isinstance(call, Measured)), None) or Call(0)
         if self.memory is not None:
             watch_memory(self.frame, self.memory, THREAD.calls[:-1])
-        self.at = runqueue_since()
+        self.at = runqueue_near()
 
     def end(self) -> None:
         """End a step, and let the driver's call know."""
@@ -42,6 +45,8 @@ class Watch:
         if frame.custom is None:
             frame.custom = {}
         frame.fields["runqueue_ns"] = self.queued_ns
+        if self.sized is not None:
+            frame.fields["input_size"], frame.fields["input_unit"] = self.sized
         if self.memory is not None:
             settle_memory(frame, self.memory, THREAD.calls[:-1])
             frame.fields.update(measured_memory(frame))
@@ -50,9 +55,9 @@ class Watch:
 class Steps:
     """A coroutine or generator whose every step is watched; all else is its own."""
 
-    def __init__(self, steps: Any, memory: Traced | None, watch: Watch | None = None) -> None:
+    def __init__(self, steps: Any, watch: Watch) -> None:
         self.steps = steps
-        self.watch = watch or Watch(memory)
+        self.watch = watch
 
     def __iter__(self) -> Steps:
         return self
@@ -90,53 +95,59 @@ class Steps:
 class Elements:
     """An async generator whose every step is watched."""
 
-    def __init__(self, source: Any, memory: Traced | None) -> None:
+    def __init__(self, source: Any, watch: Watch) -> None:
         self.source = source
-        self.watch = Watch(memory)
+        self.watch = watch
 
     def __aiter__(self) -> Elements:
         return self
 
     def __anext__(self) -> Any:
-        return Steps(self.source.__anext__(), None, self.watch)
+        return Steps(self.source.__anext__(), self.watch)
 
     async def aclose(self) -> None:
         """End it."""
         await self.source.aclose()
 
 
-def watched(call: Callable[..., Any], kind: str, memory: Traced | None = None) -> Callable[..., Any]:
+Arguments = tuple[Any, ...]
+
+
+def watched(call: Callable[[Arguments], Any], kind: str, memory: Traced | None = None) -> Callable[[Arguments], Any]:
     """Return what does the same as `call` and is watched.
 
     Args:
-        call: Calls a function.
+        call: Calls a function with arguments.
         kind: What that function is: "function", "coroutine", "generator" or "async generator".
         memory: Where memory is read; None if that was not asked for.
     """
     if kind != "function":
         make = Elements if kind == "async generator" else Steps
-        return lambda *arguments: make(call(*arguments), memory)
+        return lambda arguments: make(call(arguments), Watch(memory, arguments))
 
     if memory is not None:
 
-        def run(*arguments: Any) -> Any:
-            watch = Watch(memory)
+        def run(arguments: Arguments) -> Any:
+            watch = Watch(memory, arguments)
             watch.begin()
             try:
-                return call(*arguments)
+                return call(arguments)
             finally:
                 watch.end()
 
         return run
 
-    def run_once(*arguments: Any) -> Any:
+    def run_once(arguments: Arguments) -> Any:
         frame = THREAD.calls[-1]
-        at = runqueue_since()
+        sized = input_size(arguments)
+        at = runqueue_near()
         try:
-            return call(*arguments)
+            return call(arguments)
         finally:
-            now = runqueue_ns()
+            now = runqueue_near(NEAR_NS)
             frame.fields = {"runqueue_ns": now - at if now is not None and at is not None else None}
+            if sized is not None:
+                frame.fields["input_size"], frame.fields["input_unit"] = sized
             if frame.custom is None:
                 frame.custom = {}
 

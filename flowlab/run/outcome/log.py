@@ -216,6 +216,8 @@ class Log:
             values["run_ns"] = row.ended_ns - row.started_ns
         if row.extra:
             values.update(transfer(row.extra) if type(row.extra) is tuple else row.extra)
+        if "bytes_in" in values and "input_size" not in values:
+            values["input_size"], values["input_unit"] = values["bytes_in"], "bytes"
         _measuring(values, self.level)
         _phases(values)
         queued, wall = values.get("runqueue_ns"), values.get("run_ns")

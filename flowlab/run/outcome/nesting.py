@@ -39,9 +39,7 @@ class Nesting:
             self.recorder = Recorder(level=self.level, run=self.run, first_id=first_id, keeps_nested=True)
         return self.recorder.next_id()  # type: ignore[no-any-return]
 
-    def open(
-        self, operation: str, stage: str | None = None, executor: str | None = None, at_once: bool = False
-    ) -> Any:
+    def open(self, operation: str, stage: str | None = None, executor: str | None = None, at_once: bool = False) -> Any:
         """Begin a call directly inside one of the run's calls."""
         around = CALL.get()
         if around is not None and around.recorder is self:
