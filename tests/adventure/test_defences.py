@@ -37,6 +37,10 @@ def test_a_defence_has_goal_figures_and_what_it_costs_elsewhere(comparison):
     )
 
 
+def test_a_defence_by_energy_has_the_band_of_the_estimate(comparison):
+    assert "The estimate's band is 1 to 20 J" in defences.defence(comparison, "frugal", "threads")
+
+
 def test_a_defence_owns_up_to_ranges_that_overlap(comparison):
     assert "the ranges overlap" in defences.defence(comparison, "fast", "hybrid")
 

@@ -7,6 +7,7 @@ equal, and nothing is said of a path that the journal does not hold.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from statistics import median
 from typing import Any
 
 from flowlab.adventure.branches.surveys import Ways, surveyed
@@ -118,6 +119,10 @@ def defence(comparison: Comparison, goal: str, chosen: str) -> str:
         f"My goal is {goal}; I would ship {chosen}: {factor * own.median:.3g} {unit} "
         f"({factor * own.low:.3g} to {factor * own.high:.3g}, n = {n}), serial {factor * serial.median:.3g}."
     )
+    bands = [run.energy for run in comparison.runs_of(chosen) if run.energy] if goal == "frugal" else []
+    if bands:
+        low_j, high_j = median(each.low_j for each in bands), median(each.high_j for each in bands)
+        said += f" The estimate's band is {low_j:.3g} to {high_j:.3g} J, and moves all strategies together."
     if memory is not None and plain is not None:
         said += f" It takes {memory.median / plain.median:.2f} times serial's memory."
     if rivals := untold(comparison, goal, chosen):
