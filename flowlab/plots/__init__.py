@@ -10,6 +10,7 @@ from flowlab.plots.chart import Chart
 from flowlab.plots.curves import memory, requests
 from flowlab.plots.pareto import tradeoff
 from flowlab.plots.slopes import slope
+from flowlab.plots.speedups import scaling
 from flowlab.plots.timelines import timeline
 
-__all__ = ["Chart", "breakdown", "memory", "requests", "slope", "timeline", "tradeoff"]
+__all__ = ["Chart", "breakdown", "memory", "requests", "scaling", "slope", "timeline", "tradeoff"]

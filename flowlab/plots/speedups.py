@@ -6,7 +6,7 @@ sweep of too few numbers of workers is refused, as its fits are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -149,10 +149,19 @@ def _figure(
             )  # fmt: skip
         ax.set_xlabel("workers")
         ax.set_xlim(0, most + 0.6)
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.set_xticks(_ticks(sweep.levels))
     _scale(speed, share, sweep, limit)
     legend_above(figure, speed.get_legend_handles_labels()[0], 2 if narrow else 6, length=2.8)
     return figure
+
+
+def _ticks(levels: Sequence[int]) -> list[int]:
+    """Return the numbers of workers that are far enough from the one before to be written below the axis."""
+    ticks = [levels[0]]
+    for level in levels[1:]:
+        if level - ticks[-1] >= levels[-1] / 18:
+            ticks.append(level)
+    return ticks
 
 
 def _scale(speed: Axes, share: Axes, sweep: Sweep, limit: float | None) -> None:

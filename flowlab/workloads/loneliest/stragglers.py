@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from typing import Any
 
 from flowlab.metrics import measured
@@ -38,8 +39,14 @@ def largest_first(countries: Countries, workers: int) -> Report:
 
 def in_blocks(countries: Countries, workers: int, rows: int) -> Report:
     """Return the report; each call looks for the neighbours of so many of a country's airports among all of it."""
+    with process_pool(workers, __name__) as pool:
+        return blocks_by(pool, countries, rows)
+
+
+def blocks_by(pool: Executor, countries: Countries, rows: int) -> Report:
+    """Do what `in_blocks` does, by a pool that is there already."""
     blocks = blocks_of(countries, rows)
-    found = in_workers(workers, [(compute_rows, (countries[code], block)) for code, block in blocks])
+    found = by_pool(pool, [(compute_rows, (countries[code], block)) for code, block in blocks])
     nearest: dict[str, list[Neighbour | None]] = {code: [] for code in countries}
     for (code, _), part in zip(blocks, found, strict=True):
         nearest[code] += part
@@ -68,7 +75,12 @@ def compute_rows(airports: list[Airport], rows: slice) -> list[Neighbour | None]
 def in_workers(workers: int, calls: Sequence[Call]) -> list[Any]:
     """Return what the calls return, in their order; a worker that is free takes the next one."""
     with process_pool(workers, __name__) as pool:
-        return [unpacked(answer) for answer in pool.map(answer_to, [packed(call) for call in calls])]
+        return by_pool(pool, calls)
+
+
+def by_pool(pool: Executor, calls: Sequence[Call]) -> list[Any]:
+    """Return what the calls return, in their order, by a pool that is there already."""
+    return [unpacked(answer) for answer in pool.map(answer_to, [packed(call) for call in calls])]
 
 
 def answer_to(call: bytes) -> bytes:
