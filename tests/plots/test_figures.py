@@ -15,6 +15,7 @@ from flowlab import plots
 from flowlab.comparison import Comparison, StrategyRun
 from flowlab.errors import PlotError, SettingError
 from flowlab.metrics import Record
+from flowlab.metrics.power import estimate, profiles
 from flowlab.plots import Chart
 from flowlab.plots.pareto import frontier
 
@@ -140,6 +141,19 @@ def test_energy_is_a_facet_of_its_own_called_an_estimate_with_its_band(compariso
     energy = chart.figure.axes[1]
     band = chart.data["energy_high_j"].max()
     assert energy.get_ylim()[1] >= band
+
+
+def test_energy_says_by_which_model_and_coefficients_within_which_band(compared: Compared) -> None:
+    estimated = plots.tradeoff(compared(change=_as_edge), y="energy_j").caption
+    assert "never a measurement (model_tdp, edge, give or take 50%; TDP curve" in estimated
+    read = plots.tradeoff(compared(change=lambda run: _as_edge(run, "rapl")), y="energy_j").caption
+    assert "Energy was read from the machine's counters (RAPL)" in read
+    assert "never a measurement" not in read
+
+
+def _as_edge(run: StrategyRun, method: str = "model_tdp") -> StrategyRun:
+    profile = replace(profiles()["edge"], method=method)
+    return replace(run, energy=estimate(run.cpu_s or 0, run.wall_s or 0, 0, cores=2, profile=profile))
 
 
 def test_without_energy_there_is_one_facet(compared: Compared) -> None:
