@@ -13,19 +13,20 @@ from flowlab.errors import SettingError, require
 from flowlab.exports.trace import trace_json
 from flowlab.files import write_whole
 from flowlab.metrics.record import as_dict, plain
-from flowlab.metrics.tables import frame
+from flowlab.metrics.tables import table
 
 
-def export(source: Any, path: str | PathLike[str]) -> Path:
+def export(source: Any, path: str | PathLike[str], rows: str = "calls") -> Path:
     """Write what a run's calls cost to a file, and return its path.
 
     Args:
         source: A run, recorder, stored run or comparison: anything with `records`.
-        path: Its ending says in which form: .csv and .parquet, a table with a row a call; .jsonl, a line of JSON a
-            record; .json, a trace for Perfetto (https://ui.perfetto.dev) and chrome://tracing.
+        path: Its ending says in which form: .csv and .parquet, a table; .jsonl, a line of JSON a record; .json, a
+            trace for Perfetto (https://ui.perfetto.dev) and chrome://tracing.
+        rows: What a table has a row of: "calls", "steps" or "samples", as in `run.table(rows)`.
 
     Raises:
-        SettingError: The ending is none of these, or the file cannot be written.
+        SettingError: The ending is none of these, there is no such table, or the file cannot be written.
         MissingPackageError: Parquet needs pyarrow, tables need pandas.
     """
     path = Path(path)
@@ -34,34 +35,36 @@ def export(source: Any, path: str | PathLike[str]) -> Path:
         raise SettingError(
             f"runs are exported as {', '.join(FORMS)}, and {path.name!r} ends in none of them: choose one"
         )
+    if rows != "calls" and write not in (_csv, _parquet):
+        raise SettingError(f"{path.name!r} has a line a call: for {rows} give a name that ends in .csv or .parquet")
     try:
-        write(source, path)
+        write(source, path, rows)
     except OSError as error:
         raise SettingError(f"cannot write {path} ({error.strerror}): give another path") from error
     return path
 
 
-def _csv(source: Any, path: Path) -> None:
-    write_whole(path, frame(source.records).to_csv(index=False, lineterminator="\n"))
+def _csv(source: Any, path: Path, rows: str) -> None:
+    write_whole(path, table(source, rows).to_csv(index=False, lineterminator="\n"))
 
 
-def _lines(source: Any, path: Path) -> None:
+def _lines(source: Any, path: Path, _: str) -> None:
     lines = (json.dumps(as_dict(record), default=plain) + "\n" for record in source.records)
     write_whole(path, "".join(lines))
 
 
-def _trace(source: Any, path: Path) -> None:
+def _trace(source: Any, path: Path, _: str) -> None:
     write_whole(path, trace_json(source))
 
 
-def _parquet(source: Any, path: Path) -> None:
+def _parquet(source: Any, path: Path, rows: str) -> None:
     require("pyarrow", extra="parquet", why="to write Parquet")
-    table = frame(source.records)
-    for name in table.columns:
-        if name.startswith("custom.") and table[name].dtype == object:
-            table[name] = _one_type(table[name])
+    found = table(source, rows)
+    for name in found.columns:
+        if name.startswith("custom.") and found[name].dtype == object:
+            found[name] = _one_type(found[name])
     held = io.BytesIO()
-    table.to_parquet(held, engine="pyarrow", index=False)
+    found.to_parquet(held, engine="pyarrow", index=False)
     write_whole(path, held.getvalue())
 
 
@@ -71,7 +74,7 @@ def _one_type(column: Any) -> Any:
     return column if len(kinds) == 1 and kinds <= {str, int, float, bool} else column.map(str, na_action="ignore")
 
 
-FORMS: dict[str, Callable[[Any, Path], None]] = {
+FORMS: dict[str, Callable[[Any, Path, str], None]] = {
     ".csv": _csv, ".parquet": _parquet, ".jsonl": _lines, ".json": _trace,
 }  # fmt: skip
 """What writes a file of each ending."""

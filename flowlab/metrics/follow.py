@@ -16,7 +16,8 @@ from typing import Any
 
 from flowlab.metrics.active import CALL, Call, recorder
 from flowlab.metrics.clocks import TIME, Clocks
-from flowlab.metrics.probes import STEPPED, Measured, Nobody, drive
+from flowlab.metrics.probes import STEPPED, Measured, drive
+from flowlab.metrics.trying import Nobody
 
 
 class Followed(Measured):
@@ -30,6 +31,9 @@ class Followed(Measured):
         self.own_ns = self.inner_at = 0
         if owner is not None:
             owner.followers += 1
+
+    def stamps(self) -> None:
+        """It is no call of its own, and nobody asks when its steps were."""
 
     def resume(self) -> None:
         """Begin a step."""

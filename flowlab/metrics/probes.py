@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from collections.abc import Callable, Generator
-from contextvars import Context
 from types import coroutine
-from typing import Any, NamedTuple
+from typing import Any
 
 from flowlab.metrics.active import CALL, THREAD, Call
-from flowlab.metrics.clocks import NEAR_NS, Clocks, Traced, runqueue_near
+from flowlab.metrics.clocks import NEAR_NS, Traced, runqueue_near
 
+STEPS_KEPT = 1000
+"""Of so many steps of a call it is kept when they were, at level "full"; all are counted."""
 STEPPED: set[Any] = set()
 """The code of coroutines that step themselves: what wraps a measured coroutine function."""
 
@@ -40,6 +40,7 @@ class Measured(Call):
     error_type: str | None = None
     guessed = False
     sized: tuple[int, str] | None = None
+    steps_at: list[int] | None = None
     inside: list[Measured] | None = None
     shown: Call | None = None
     ended_ns: int | None = None
@@ -127,6 +128,14 @@ class Measured(Call):
             self.settle(cpu, queued, calls)
             self.close(error, ended)
         self.recorder.keep(self)
+
+    def stamps(self) -> list[int] | None:
+        """Return where the start and end of its next step go; None if they are not wanted."""
+        if self.clocks.runqueue is None:
+            return None
+        if self.steps_at is None:
+            self.steps_at = []
+        return self.steps_at if len(self.steps_at) < 2 * STEPS_KEPT else None
 
     def resume(self) -> None:
         """Begin a piece of work on this thread: the call is on the stack and its clocks run."""
@@ -277,59 +286,6 @@ def resume_all(calls: list[Measured]) -> None:
         call.resume()
 
 
-class Overhead(NamedTuple):
-    """What measuring itself costs, in nanoseconds: a call, one whose CPU was `guessed`, and one more step of a call."""
-
-    call: int
-    guessed: int
-    step: int
-
-
-def overhead_ns(clocks: Clocks) -> Overhead:
-    """Return what measuring itself costs, the least of several tries."""
-    return _OVERHEAD.get(clocks) or _OVERHEAD.setdefault(clocks, Context().run(_try_overhead, clocks))
-
-
-_OVERHEAD: dict[Clocks, Overhead] = {}
-
-
-class Nobody:
-    """Stands for a recorder where there is none: it keeps nothing."""
-
-    def __init__(self, clocks: Clocks) -> None:
-        self.clocks = clocks
-
-    def next_id(self) -> int:
-        """No id."""
-        return 0
-
-    def keep(self, call: Measured) -> None:
-        """Forget a call."""
-
-
-def _try_overhead(clocks: Clocks) -> Overhead:
-    here, nobody = THREAD.here, Nobody(clocks)
-    outer, here.calls[:] = here.calls[:], []
-    whole: list[int] = []
-    guessed: list[int] = []
-    steps: list[int] = []
-    try:
-        for _ in range(50):
-            for found in (whole, guessed):
-                began = time.perf_counter_ns()
-                call = Measured(nobody, "", None, None, True)
-                call.stop()
-                ended = time.perf_counter_ns()
-                found.append(ended - began)
-            call.resume()
-            call.pause()
-            steps.append(time.perf_counter_ns() - ended)
-            here.read_at = -(1 << 60)
-    finally:
-        here.calls[:] = outer
-    return Overhead(min(whole), min(guessed), min(steps))
-
-
 _LOOP: Callable[[], Any] | None = None
 
 
@@ -361,11 +317,14 @@ def drive(steps: Any, call: Measured) -> Generator[Any, Any, Any]:
     """
     call.steps = call.steps or 0
     call.shown = call.shown or call
+    wall, stamps = call.clocks.wall, call.stamps()
     method, argument = steps.send, None
     while True:
         outer = CALL.get()
         CALL.set(call.shown)
         call.steps += 1
+        if stamps is not None:
+            stamps.append(wall())
         call.resume()
         try:
             value = method(argument)
@@ -373,6 +332,9 @@ def drive(steps: Any, call: Measured) -> Generator[Any, Any, Any]:
             return stop.value
         finally:
             call.pause()
+            if stamps is not None:
+                stamps.append(wall())
+                stamps = call.stamps()
             argument = None
             call.shown = CALL.get()
             CALL.set(outer)

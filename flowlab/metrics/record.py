@@ -21,7 +21,8 @@ class Record:
 
     `(run, id)` is unique. Stamps are `time.perf_counter_ns`, one clock for all processes of a Linux host.
     `cpu_ns` is all CPU within the call, calls nested in it included; `cpu_self_ns` leaves those out, so its sum over
-    records counts nothing twice. Qualities are "measured", "estimated" or "unavailable".
+    records counts nothing twice. `steps_at_ns` has the start and the end of each of a coroutine's or generator's first
+    steps, one after the other; it is read at level "full" only. Qualities are "measured", "estimated" or "unavailable".
     """
 
     # identity
@@ -60,6 +61,7 @@ class Record:
     runqueue_ns: int | None = None
     blocked_ns: int | None = None
     steps: int | None = None
+    steps_at_ns: tuple[int, ...] | None = None
     # memory
     mem_peak_bytes: int | None = None
     mem_net_bytes: int | None = None
@@ -115,6 +117,9 @@ def running_at(records: Iterable[Record], at_ns: int) -> tuple[Record, ...]:
 
 
 NAMES: tuple[str, ...] = tuple(entry.name for entry in fields(Record))
+STEPS_AT = "steps_at_ns"
+COLUMNS = tuple(name for name in NAMES if name not in (STEPS_AT, "custom"))
+"""The fields with one value each."""
 
 
 def as_dict(record: Record) -> dict[str, Any]:
@@ -132,7 +137,10 @@ def as_dict(record: Record) -> dict[str, Any]:
 
 def from_dict(values: Mapping[str, Any]) -> Record:
     """Return the record that `as_dict` described; names this version does not know are left out."""
-    return Record(**{name: values[name] for name in NAMES if name in values})
+    known = {name: values[name] for name in NAMES if name in values}
+    if STEPS_AT in known:
+        known[STEPS_AT] = tuple(known[STEPS_AT])
+    return Record(**known)
 
 
 def plain(value: Any) -> Any:

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 from flowlab.errors import SettingError
 from flowlab.metrics.active import LEVELS, Call, activate, deactivate, keeper
 from flowlab.metrics.clocks import FULL, TIME, Clocks, blocked_ns, tracemalloc_clocks
-from flowlab.metrics.probes import Measured, measured_memory, overhead_ns
+from flowlab.metrics.probes import Measured, measured_memory
 from flowlab.metrics.record import NOTHING, Record, running_at
 from flowlab.metrics.spans import NO_SPAN, NoSpan, Span, decorate
+from flowlab.metrics.trying import overhead_ns
 
 if TYPE_CHECKING:
     from flowlab.metrics.overhead import Overhead
@@ -204,7 +205,7 @@ class Recorder:
         return overhead(self.records)
 
     def table(self, rows: str = "calls") -> Any:
-        """Return a pandas frame, one row a record; `rows` may be "steps", one row a step of a call."""
+        """Return a pandas frame, one row a record; `rows` may be "steps" or "samples" too."""
         from flowlab.metrics.tables import table
 
         return table(self, rows)
@@ -260,6 +261,7 @@ class Recorder:
             runqueue_ns=call.runqueue_ns,
             blocked_ns=blocked_ns(wall, call.cpu_ns, call.runqueue_ns),
             steps=call.steps,
+            steps_at_ns=None if call.steps_at is None else tuple(call.steps_at),
             **memory,
             input_size=call.sized and call.sized[0],
             input_unit=call.sized and call.sized[1],

@@ -7,23 +7,22 @@ measured is a missing value, never 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, cast
 
 from flowlab.errors import SettingError, require
-from flowlab.metrics.record import NAMES, Record
+from flowlab.metrics.record import COLUMNS, Record
 
 if TYPE_CHECKING:
     import pandas
 
     from flowlab.metrics.sampler import Samples
 
-COLUMNS = tuple(name for name in NAMES if name != "custom")
 INTEGERS = tuple(entry.name for entry in fields(Record) if entry.type in ("int", "int | None"))
 REALS = tuple(entry.name for entry in fields(Record) if entry.type in ("float", "float | None"))
-STEPS = ("queue_ns", "transfer_ns", "deserialise_ns", "run_ns", "serialise_ns", "return_ns")
-"""The steps of a call, in their order."""
+PHASES = ("queue_ns", "transfer_ns", "deserialise_ns", "run_ns", "serialise_ns", "return_ns")
+"""The phases of a call, in their order."""
 
 
 def table(source: Any, rows: str = "calls") -> pandas.DataFrame:
@@ -49,21 +48,32 @@ def table(source: Any, rows: str = "calls") -> pandas.DataFrame:
 
 
 def steps_frame(records: Iterable[Record]) -> pandas.DataFrame:
-    """Return a frame with one row a step of a call that was measured: in the queue, on the way, running, back.
+    """Return a frame with one row a step of a call that was measured.
 
-    `run` and `id` tell whose step it is; `step` is its name, `position` its place among `STEPS`.
+    `run` and `id` tell whose step it is. `step` is a phase of the call (queue, transfer, deserialise, run, serialise,
+    return), and "step" each time that a coroutine or generator had the thread, at level "full"; `position` is its
+    place among them, and `started_ns` and `ended_ns` are there where they were read.
     """
     library: Any = require("pandas", extra="demo", why="to show a table")
-    columns = ("run", "context", "id", "attempt", "operation", "position", "step", "time_ns")
+    columns = ("run", "context", "id", "attempt", "operation", "position", "step", "time_ns", "started_ns", "ended_ns")
     rows = [
-        (row.run, row.context, row.id, row.attempt, row.operation, position, name.removesuffix("_ns"), time_ns)
-        for row in records
-        for position, name in enumerate(STEPS)
-        if (time_ns := getattr(row, name)) is not None
+        (row.run, row.context, row.id, row.attempt, row.operation, *step) for row in records for step in _steps(row)
     ]
     found = library.DataFrame(rows, columns=list(columns))
-    whole = dict.fromkeys(("context", "id", "attempt", "position", "time_ns"), "Int64")
+    whole = dict.fromkeys(("context", "id", "attempt", "position", "time_ns", "started_ns", "ended_ns"), "Int64")
     return cast("pandas.DataFrame", found.astype(whole))
+
+
+def _steps(row: Record) -> Iterator[tuple[Any, ...]]:
+    """Yield the phases of a call, then its steps: position, name, time, and from when to when."""
+    for position, name in enumerate(PHASES):
+        time_ns = getattr(row, name)
+        if time_ns is not None:
+            when = (row.started_ns, row.ended_ns) if name == "run_ns" else (None, None)
+            yield position, name.removesuffix("_ns"), time_ns, *when
+    stamps = row.steps_at_ns or ()
+    for position, (started, ended) in enumerate(zip(stamps[::2], stamps[1::2], strict=True)):
+        yield position, "step", ended - started, started, ended
 
 
 def samples_frame(samples: Samples) -> pandas.DataFrame:

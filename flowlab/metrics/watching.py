@@ -9,23 +9,26 @@ as the driver's own do.
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import perf_counter_ns
 from typing import Any
 
 from flowlab.metrics.active import THREAD, Call
 from flowlab.metrics.clocks import NEAR_NS, Traced, runqueue_near, runqueue_ns
-from flowlab.metrics.probes import Measured, measured_memory, settle_memory, watch_memory
+from flowlab.metrics.probes import STEPS_KEPT, Measured, measured_memory, settle_memory, watch_memory
+from flowlab.metrics.record import STEPS_AT
 from flowlab.metrics.sizes import input_size
 
 
 class Watch:
     """The readings of one call, added up over its steps."""
 
-    __slots__ = ("at", "frame", "memory", "queued_ns", "sized")
+    __slots__ = ("at", "frame", "memory", "queued_ns", "sized", "steps_at")
 
     def __init__(self, memory: Traced | None, arguments: tuple[Any, ...]) -> None:
         self.memory = memory
         self.sized = input_size(arguments)
         self.queued_ns: int | None = 0
+        self.steps_at: list[int] = []
 
     def begin(self) -> None:
         """Begin a step: the driver's call is the innermost plain one on this thread."""
@@ -50,6 +53,12 @@ class Watch:
         if self.memory is not None:
             settle_memory(frame, self.memory, THREAD.calls[:-1])
             frame.fields.update(measured_memory(frame))
+
+    def stepped(self, began: int, ended: int) -> None:
+        """Say when a step was."""
+        if len(self.steps_at) < 2 * STEPS_KEPT:
+            self.steps_at += (began, ended)
+            self.frame.fields[STEPS_AT] = self.steps_at  # type: ignore[index]
 
 
 class Steps:
@@ -85,11 +94,13 @@ class Steps:
 
     def _step(self, method: Callable[..., Any], *arguments: Any) -> Any:
         watch = self.watch
+        began = perf_counter_ns()
         watch.begin()
         try:
             return method(*arguments)
         finally:
             watch.end()
+            watch.stepped(began, perf_counter_ns())
 
 
 class Elements:

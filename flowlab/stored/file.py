@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowlab.errors import StoreError
-from flowlab.metrics.record import NAMES, Record
+from flowlab.metrics.record import COLUMNS, Record
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
@@ -37,7 +37,7 @@ CREATE TABLE stored (
 );
 CREATE TABLE record (
     stored INTEGER NOT NULL REFERENCES stored (number) ON DELETE CASCADE, pending INTEGER,
-    {", ".join(f"{name} {_COLUMNS[name]}" for name in NAMES)}, more TEXT
+    {", ".join(f"{name} {_COLUMNS[name]}" for name in (*COLUMNS, "custom"))}, more TEXT
 );
 CREATE INDEX record_of ON record (stored);
 CREATE TABLE sample (
@@ -46,7 +46,7 @@ CREATE TABLE sample (
 );
 CREATE INDEX sample_of ON sample (stored);
 """
-"""Version 1. `record` has a column a field; fields of a later Record go into `more`, as JSON."""
+"""Version 1. `record` has a column a field of one value; other fields, and those of a later Record, go into `more`."""
 
 
 def check(path: Path) -> bool:

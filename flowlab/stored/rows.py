@@ -8,7 +8,7 @@ from dataclasses import fields
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from flowlab.metrics.record import NAMES, NOTHING, Record, plain
+from flowlab.metrics.record import NAMES, NOTHING, Record, from_dict, plain
 from flowlab.metrics.sampler import Samples
 
 if TYPE_CHECKING:
@@ -72,5 +72,6 @@ class Rows:
         values = dict(zip(self._columns, row, strict=False))
         values["custom"] = json.loads(row[-2]) if row[-2] else NOTHING
         if row[-1]:
-            values.update((name, value) for name, value in json.loads(row[-1]).items() if name in NAMES)
+            values |= json.loads(row[-1])
+            return from_dict(values)
         return Record(**values)

@@ -87,7 +87,7 @@ class StoredRun(RunSummary):
         """Return a pandas frame.
 
         Args:
-            rows: "calls" (one row a record), "steps" (one row a phase of a call) or "samples" (one row a sample).
+            rows: "calls" (one row a record), "steps" (one row a phase or step of a call) or "samples".
         """
         from flowlab.metrics.tables import table
 

@@ -12,7 +12,7 @@ import pytest
 
 import flowlab as fl
 from flowlab.errors import MissingPackageError, SettingError
-from flowlab.metrics.record import NAMES, from_dict
+from flowlab.metrics.record import COLUMNS, from_dict
 
 
 @pytest.fixture
@@ -51,8 +51,25 @@ def test_a_csv_has_a_row_a_call_and_nothing_where_nothing_was_measured(run: Any,
     with fl.export(run, tmp_path / "calls.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["operation"] for row in rows] == [record.operation for record in run.records]
-    assert set(NAMES) - {"custom"} <= set(rows[0]) and rows[0]["transfer_ns"] == ""
+    assert set(COLUMNS) <= set(rows[0]) and rows[0]["transfer_ns"] == ""
     assert int(rows[1]["started_ns"]) == run.records[1].started_ns and rows[1]["custom.rows"] != ""
+
+
+@pytest.mark.parametrize("carrier", ["run", "recorder", "stored"])
+def test_a_csv_may_be_of_the_steps_of_calls(carrier: str, carriers: dict[str, Any], tmp_path: Path) -> None:
+    with fl.export(carriers[carrier], tmp_path / "steps.csv", rows="steps").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(carriers[carrier].table("steps")) > 0
+    assert {"run", "id", "step", "time_ns"} <= set(rows[0])
+    assert not (tmp_path / "samples.csv").exists()
+    with pytest.raises(SettingError, match="no samples"):
+        fl.export(carriers[carrier], tmp_path / "samples.csv", rows="samples")
+    assert not (tmp_path / "samples.csv").exists()
+
+
+def test_only_tables_have_a_choice_of_rows(run: Any, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="has a line a call"):
+        fl.export(run, tmp_path / "calls.jsonl", rows="steps")
 
 
 def test_parquet_gives_the_table_back(run: Any, tmp_path: Path) -> None:

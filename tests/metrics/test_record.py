@@ -19,6 +19,7 @@ KINDS = {
     "float | None": st.none() | st.floats(0, 1e12),
     "str": st.text(),
     "str | None": st.none() | st.text(),
+    "tuple[int, ...] | None": st.none() | st.lists(st.integers(0, 2**60), max_size=4).map(tuple),
     "Mapping[str, object]": st.dictionaries(st.text(), st.integers() | st.text() | st.booleans()),
 }
 RECORDS = st.builds(Record, **{field.name: KINDS[str(field.type)] for field in dataclasses.fields(Record)})

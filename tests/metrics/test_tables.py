@@ -9,7 +9,7 @@ import pandas
 
 from flowlab.metrics import Record, Recorder
 from flowlab.metrics.record import NAMES
-from flowlab.metrics.tables import frame
+from flowlab.metrics.tables import frame, steps_frame
 
 RECORDS = (
     Record(operation="parse", id=1, started_ns=2**60, ended_ns=2**60 + 5, cpu_ns=3, custom={"rows": 7}),
@@ -20,7 +20,7 @@ RECORDS = (
 def test_one_row_a_record_with_every_column() -> None:
     table = frame(RECORDS)
     assert len(table) == 2
-    assert set(NAMES) - {"custom"} <= set(table.columns)
+    assert set(NAMES) - {"custom", "steps_at_ns"} <= set(table.columns)
     assert list(table["operation"]) == ["parse", "save"]
 
 
@@ -42,6 +42,19 @@ def test_no_records_make_an_empty_table_with_the_same_columns() -> None:
     table = frame(())
     assert len(table) == 0
     assert list(table.columns) == list(frame([Record(operation="parse")]).columns)
+
+
+def test_the_table_of_steps_has_the_phases_of_a_call_and_each_time_it_had_the_thread() -> None:
+    call = Record(
+        operation="fetch", id=3, started_ns=10, ended_ns=90, run_ns=80, queue_ns=4, steps_at_ns=(10, 15, 70, 90)
+    )
+    table = steps_frame([call, *RECORDS])
+    assert list(table["step"]) == ["queue", "run", "step", "step"]
+    assert list(table["position"]) == [0, 3, 0, 1]
+    assert list(table["time_ns"]) == [4, 80, 5, 20]
+    assert list(table["started_ns"].dropna()) == [10, 10, 70]
+    assert list(table["ended_ns"].dropna()) == [90, 15, 90]
+    assert set(table["id"]) == {3}
 
 
 def test_a_recorder_shows_its_table() -> None:

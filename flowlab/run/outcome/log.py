@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from flowlab.executors.task import transfer
 from flowlab.metrics.clocks import blocked_ns, readings_ns
-from flowlab.metrics.record import Record
+from flowlab.metrics.record import STEPS_AT, Record
 from flowlab.run.outcome.nesting import Nesting
 from flowlab.run.outcome.sharing import shares
 
@@ -216,6 +216,8 @@ class Log:
             values["run_ns"] = row.ended_ns - row.started_ns
         if row.extra:
             values.update(transfer(row.extra) if type(row.extra) is tuple else row.extra)
+        if STEPS_AT in values:
+            values[STEPS_AT] = tuple(values[STEPS_AT])
         if "bytes_in" in values and "input_size" not in values:
             values["input_size"], values["input_unit"] = values["bytes_in"], "bytes"
         _measuring(values, self.level)
