@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -110,7 +111,13 @@ def _facts(run: StoredRun) -> Iterator[str]:
         yield f"taken by the hypervisor meanwhile: {end - start:.2f} s of CPU"
     if run.samples is not None and run.samples.peak_bytes is not None:
         peak = f"{run.samples.peak_bytes / 1e6:.3g} MB ({run.samples.method})"
-        yield f"peak memory of its processes {peak}, in {len(run.samples.times_ns)} samples"
+        during = Counter(record.operation for record in run.at_peak)
+        said = [name if count == 1 else f"{count} x {name}" for name, count in during.items()]
+        yield f"peak memory of its processes {peak}, in {len(run.samples.times_ns)} samples" + (
+            f", while these ran: {', '.join(said)}" if said else ""
+        )
+    if run.records and run.kind != "comparison":  # a comparison says it itself
+        yield str(run.overhead)
 
 
 def _conditions(facts: Mapping[str, Any]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from flowlab.comparison.wording import COLUMNS, html_row, told
 from flowlab.errors import SettingError, require
 from flowlab.metrics.overhead import Overhead, overhead
-from flowlab.metrics.record import Record, running_at
+from flowlab.metrics.record import Record, running_at_peak
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,8 +82,7 @@ class StrategyRun:
     @property
     def at_peak(self) -> tuple[Record, ...]:
         """The calls that ran when memory was highest; none if that is not known or nothing ran then."""
-        at_ns = self.samples.peak_at_ns if self.samples else None
-        return () if at_ns is None else running_at(self.records, at_ns)
+        return running_at_peak(self.records, self.samples)
 
     def table(self, rows: str = "calls") -> pd.DataFrame:
         """One row a call, all columns of a record; `rows` may be "steps" or "samples" too."""

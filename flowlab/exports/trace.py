@@ -2,8 +2,8 @@
 
 A call that lies in its thread's others as brackets do is an `X` slice; calls of coroutines that overlap on one thread
 are async pairs `b` and `e` with an id of their own. `C` counts memory, and `s` and `f` lead from a call to those
-started in it. Invariant: the slices of a thread nest or do not touch, every `b` has its `e`, and times begin at 0 and
-are in microseconds.
+started in it; not along data, since a record does not say which element its call was of. Invariant: the slices of a
+thread nest or do not touch, every `b` has its `e`, and times begin at 0 and are in microseconds.
 
 Source: Trace Event Format (Google, 2016); Perfetto's documentation, "Writing TrackEvent Protos Synthetically", on what
 of it slices must keep.
@@ -169,7 +169,7 @@ def _edges(calls: Sequence[_Placed], pids: Mapping[tuple[Any, Any], int], zero: 
         if outer is None or slices.get((record.run, record.id)) is not call or outer.start_ns > call.start_ns:
             continue
         for kind, end in (("s", outer), ("f", call)):
-            event = {"ph": kind, "name": "starts", "cat": "data", "id": number, "ts": _us(end.start_ns - zero)}
+            event = {"ph": kind, "name": "starts", "cat": "call", "id": number, "ts": _us(end.start_ns - zero)}
             place = {"pid": pids[end.worker[:2]], "tid": end.record.tid or 0}
             yield {**event, **place, **({"bp": "e"} if kind == "f" else {})}
 

@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flowlab.metrics.sampler import Samples
 
 NOTHING: Mapping[str, object] = MappingProxyType({})
 
@@ -114,6 +117,12 @@ def running_at(records: Iterable[Record], at_ns: int) -> tuple[Record, ...]:
         and record.started_ns <= at_ns <= record.ended_ns
     ]  # fmt: skip
     return tuple(sorted(found, key=lambda record: record.started_ns or 0))
+
+
+def running_at_peak(records: Iterable[Record], samples: Samples | None) -> tuple[Record, ...]:
+    """Return the calls that ran when memory was highest; none if that is not known or nothing ran then."""
+    at_ns = None if samples is None else samples.peak_at_ns
+    return () if at_ns is None else running_at(records, at_ns)
 
 
 NAMES: tuple[str, ...] = tuple(entry.name for entry in fields(Record))

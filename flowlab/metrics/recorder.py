@@ -19,7 +19,7 @@ from flowlab.errors import SettingError
 from flowlab.metrics.active import LEVELS, Call, activate, deactivate, keeper
 from flowlab.metrics.clocks import FULL, TIME, Clocks, blocked_ns, tracemalloc_clocks
 from flowlab.metrics.probes import Measured, measured_memory
-from flowlab.metrics.record import NOTHING, Record, running_at
+from flowlab.metrics.record import NOTHING, Record, running_at_peak
 from flowlab.metrics.spans import NO_SPAN, NoSpan, Span, decorate
 from flowlab.metrics.trying import overhead_ns
 
@@ -194,8 +194,7 @@ class Recorder:
     @property
     def at_peak(self) -> tuple[Record, ...]:
         """The calls that ran when memory was highest; none if that is not known or nothing ran then."""
-        at_ns = None if self._samples is None else self._samples.peak_at_ns
-        return () if at_ns is None else running_at(self.records, at_ns)
+        return running_at_peak(self.records, self._samples)
 
     @property
     def overhead(self) -> Overhead:

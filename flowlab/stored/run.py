@@ -9,7 +9,8 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from flowlab.machine import Machine
-from flowlab.metrics.record import Record
+from flowlab.metrics.overhead import Overhead, overhead
+from flowlab.metrics.record import Record, running_at_peak
 from flowlab.metrics.sampler import Samples
 
 if TYPE_CHECKING:
@@ -82,6 +83,16 @@ class StoredRun(RunSummary):
     figures: Mapping[str, Any] = field(default_factory=dict)
     runs: tuple[StoredRun, ...] = ()
     parent: str | None = None
+
+    @property
+    def at_peak(self) -> tuple[Record, ...]:
+        """The calls that ran when memory was highest; none if that is not known or nothing ran then."""
+        return running_at_peak(self.records, self.samples)
+
+    @property
+    def overhead(self) -> Overhead:
+        """What measuring cost this run."""
+        return overhead(self.records)
 
     def table(self, rows: str = "calls") -> DataFrame:
         """Return a pandas frame.

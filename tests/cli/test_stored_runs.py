@@ -6,9 +6,12 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
+
+import flowlab as fl
 
 ITEMS = "".join(f"line {number}\n" for number in range(6))
 OPERATION = {"csv": ",size,", "jsonl": '"operation": "size"'}
@@ -88,6 +91,19 @@ def test_without_a_store_there_are_no_runs_and_none_is_made(tmp_path: Path) -> N
     found = flowlab("show", "last", cwd=tmp_path)
     assert found.returncode == 2 and "nothing has been kept" in found.stderr
     assert not (tmp_path / "home").exists()
+
+
+def test_show_says_what_measuring_cost_and_which_calls_ran_when_memory_was_highest(tmp_path: Path) -> None:
+    with fl.store(tmp_path / "home" / "runs.db"), fl.Recorder(sample_hz=100), fl.span("hold"):
+        held = bytearray(60 << 20)
+        held[::4096] = b"x" * len(held[::4096])
+        threading.Event().wait(0.2)
+    run = fl.load("last", tmp_path / "home" / "runs.db")
+    said = flowlab("show", "last", cwd=tmp_path).stdout.splitlines()
+    assert str(run.overhead) in said
+    (peak,) = (line for line in said if line.startswith("peak memory"))
+    assert peak.endswith(", while these ran: hold") == (len(run.at_peak) == 1)
+    assert [record.operation for record in run.at_peak] == ["hold"]
 
 
 def test_prune_says_what_it_removed(tmp_path: Path) -> None:

@@ -41,6 +41,13 @@ def test_a_recorder_is_one_run_and_what_it_measured_is_in_it_once(flow: fl.DataF
     assert fl.load("last", path).records == recorder.records
 
 
+def test_a_run_and_the_stored_run_know_where_they_ran(flow: fl.DataFlow, path: Path) -> None:
+    with fl.store(path):
+        run = flow.run({"count": 1})
+    for machine in (run.machine, fl.load("last", path).machine):
+        assert machine.sentence() == fl.Machine.detect().sentence()
+
+
 def test_the_samples_of_a_recorder_are_kept_too(path: Path) -> None:
     with fl.store(path), fl.Recorder(sample_hz=50) as recorder, fl.span("allocate"):
         held = bytearray(5_000_000)
@@ -50,6 +57,8 @@ def test_the_samples_of_a_recorder_are_kept_too(path: Path) -> None:
     found = fl.load("last", path)
     assert found.samples == recorder.samples and recorder.samples is not None
     assert len(found.table("samples")) == len(recorder.samples.times_ns) == len(recorder.table("samples"))
+    assert found.at_peak == recorder.at_peak
+    assert found.overhead == recorder.overhead
 
 
 def test_a_recorder_that_is_never_entered_is_kept_too(path: Path) -> None:

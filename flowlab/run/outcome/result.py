@@ -14,6 +14,7 @@ from flowlab.run.outcome.outcome import value as value_of
 from flowlab.run.state.losses import Loss, Lost
 
 if TYPE_CHECKING:
+    from flowlab.machine import Machine
     from flowlab.metrics.overhead import Overhead
     from flowlab.metrics.record import Record
     from flowlab.run.outcome.context import Context
@@ -118,8 +119,18 @@ class Run:
 
         return overhead(self.records)
 
+    @property
+    def machine(self) -> Machine:
+        """Where it ran. A run reads nothing of that: what changes, as load and free memory, is as of now.
+
+        A stored run has what was read at its start and at its end.
+        """
+        from flowlab.machine import Machine
+
+        return Machine.detect()
+
     def table(self, rows: str = "calls") -> Any:
-        """The records as a pandas frame, one row each; `rows` may be "steps", one row a step of a call."""
+        """The records as a pandas frame, one row each; `rows` may be "steps", one row a phase or step of a call."""
         from flowlab.metrics.tables import table
 
         return table(self, rows)
