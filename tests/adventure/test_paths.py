@@ -21,7 +21,7 @@ def outcome():
 @pytest.fixture
 def journal(tmp_path, monkeypatch):
     found = Journal(tmp_path / "journal.jsonl")
-    monkeypatch.setattr(trips, "_current", trips.Trip(chapter(NOTEBOOK), {}, found))
+    monkeypatch.setattr(trips, "_current", trips.Trip(chapter(NOTEBOOK), {"scale": "class"}, found))
     return found
 
 
@@ -36,6 +36,7 @@ def test_with_an_empty_journal_all_but_this_notebooks_branch_is_labelled_as_reco
     others = chart.data[~(chart.data.notebook.str.startswith("13") & (chart.data.branch == "fast"))]
     assert set(others.whose) == {LOOKS["elsewhere"].label}
     assert all(text.startswith(recorded.LABEL) for text in others["where from"])
+    assert "this notebook at scale class." in chart.caption
     assert f"Recorded elsewhere: {recorded.recorded(NOTEBOOK)['where']}." in chart.caption
 
 

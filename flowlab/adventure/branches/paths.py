@@ -30,7 +30,11 @@ def slopes(outcome: Outcome, column: str, *, theme: str = "light") -> Chart:
     trip = current()
     lines = list(_lines(trip.chapter.name, outcome, column, trip.journal))
     elsewhere = sorted({each.source for each in lines if each.known == ELSEWHERE})
-    told = [f"Yours: {Machine.detect().sentence()}.", *(f"{text[0].upper()}{text[1:]}." for text in elsewhere)]
+    scale = trip.settings.get("scale", "unknown")
+    told = [
+        f"Yours: {Machine.detect().sentence()}, this notebook at scale {scale}.",
+        *(f"{text[0].upper()}{text[1:]}." for text in elsewhere),
+    ]
     return slope(lines, column, source=" ".join(told), theme=theme)
 
 

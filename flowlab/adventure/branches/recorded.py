@@ -128,7 +128,7 @@ def _shown(figures: Mapping[str, Any]) -> dict[str, Any]:
             continue
         if unit == "bytes":
             shown[f"{what}_mb"] = float(f"{value / 1e6:.3g}")
-        elif low is not None and high is not None:
+        elif low is not None and high is not None and low != high:  # one run has no range
             shown[name] = f"{number(value)} ({number(low)} to {number(high)})"
         else:
             shown[name] = float(f"{value:.4g}") if isinstance(value, float) else value
