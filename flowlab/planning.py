@@ -34,7 +34,8 @@ class Plan:
         unreachable: The names requested that nothing can make.
         reserve: The operations that may run in place of one that fails, and what those need, makers before takers.
         spare_makers: The makers of definitions that only the reserve needs.
-        idle: The parameters (operation, name) whose defaults serve, as nothing makes their definition.
+        idle: The parameters (operation, name) and conditions (operation, "when name") whose defaults serve, as nothing
+            makes their definition.
     """
 
     operations: tuple[str, ...]
@@ -112,7 +113,7 @@ class _Search:
                 )
                 if default is MISSING and taken not in self.defaults
             }
-            found.update(operation.when)
+            found.update(name for name in operation.when if not self.graph.definitions[name].holds())
             self.needs[operation.name] = found
         return found
 
@@ -226,6 +227,7 @@ class _Search:
         for parameter, taken in zip(operation.parameters, operation.takes, strict=True):
             if taken in waiting[name]:
                 self.idle.add((name, parameter))
+        self.idle.update((name, f"when {condition}") for condition in operation.when if condition in waiting[name])
         waiting[name].clear()
         heappush(heap, (cost, name))
         return True

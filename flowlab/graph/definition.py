@@ -57,6 +57,13 @@ class Definition:
         if not isinstance(self.name, str) or not self.name:
             raise FlowError("a definition needs a name: give a string that is not empty")
 
+    def holds(self) -> bool:
+        """Whether its default, where nothing delivers a value, lets run what it is a condition of."""
+        try:
+            return bool(self.default)
+        except Exception:
+            return False
+
     def refusal(self, value: Any) -> str | None:
         """Why `check` refuses a value, in a few words without the value; None if it does not."""
         if self.check is None:

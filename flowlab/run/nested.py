@@ -12,6 +12,7 @@ from flowlab.graph.definition import MISSING
 from flowlab.graph.operation import Operation
 from flowlab.run.outcome import going
 from flowlab.run.outcome.context import Context, parameters
+from flowlab.run.outcome.log import Inside
 
 
 class Ungiven:
@@ -111,6 +112,7 @@ class Nested:
     async def run(self, driver: Any, call: Any) -> Any:
         """Run a call's context on the event loop's driver."""
         context, given = self._context(call.context, call.node, call.arguments)
+        context.log.names = Inside(call.context.log)
         self._listen(context, call.context, call.node, call.element, lambda: driver.soon(driver.pump, call.context))
         try:
             await driver.run(context, given)

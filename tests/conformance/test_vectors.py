@@ -33,6 +33,8 @@ BODIES = {
     "numbers": lambda x: [x * 10 + i for i in range(3)],
     "add_total": lambda x, ys: x + sum(ys),
     "pairs": lambda n: [(i, i + 1) for i in range(n)],
+    "lower": lambda x: x.lower(),
+    "yield": lambda x: x,
 }
 SETTINGS = [
     "inputs",
@@ -61,6 +63,10 @@ def body(does: str, spec: dict[str, Any]) -> Any:
     if does == "fail_on":
         wrong = spec["on"]
         return lambda x: _raise() if x in wrong else x * 2
+    if does == "fail_for":
+        return lambda x: _raise() if x in spec["on"] else x
+    if does == "fail_for_range":
+        return lambda x: _raise() if x in spec["on"] else range(x)
     if does == "table":
         table = spec["table"]
         return lambda x: table[x]
@@ -81,9 +87,22 @@ def _raise() -> Any:
     raise ValueError("as asked")
 
 
+def generator(form: str) -> Any:
+    def function(x: Any) -> Any:
+        yield from x
+
+    async def coroutine(x: Any) -> Any:
+        for item in x:
+            yield item
+
+    return coroutine if form == "coroutine" else function
+
+
 def made(spec: dict[str, Any], form: str) -> Any:
     kernel = body(spec["does"], spec)
-    if form == "coroutine":
+    if spec["does"] == "yield":
+        function = generator(form)
+    elif form == "coroutine":
 
         async def function(*args: Any) -> Any:
             return kernel(*args)
@@ -109,8 +128,8 @@ def flow_of(case: dict[str, Any], form: str) -> DataFlow:
     definitions = []
     for name, settings in case.get("definitions", {}).items():
         settings = dict(settings)
-        for key in ("check", "combine"):
-            if key in settings:
+        for key in ("check", "combine", "unique"):
+            if isinstance(settings.get(key), str):
                 settings[key] = BODIES[settings[key]]
         definitions.append(Definition(name, **settings))
     return DataFlow(*(made(spec, form) for spec in case["operations"]), definitions=definitions)

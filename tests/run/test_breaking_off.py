@@ -96,6 +96,19 @@ def test_a_condition_that_is_neither_true_nor_false_fails_what_it_is_a_condition
     assert [(entry.operation, type(entry.error)) for entry in error.errors] == [("work", OSError)]
 
 
+@every
+def test_a_cleanups_condition_that_is_neither_true_nor_false_is_its_error_and_other_cleanups_run(executor):
+    cleaned = []
+    flow = DataFlow(
+        operation(outputs="c", name="decide")(lambda x: Undecided()),
+        operation(name="tidy", stage="cleanup", when="c", runs="inline")(lambda x: cleaned.append("tidy")),
+        operation(name="sweep", stage="cleanup", runs="inline")(lambda x: cleaned.append("sweep")),
+    )
+    run = flow.run({"x": 1}, ["c"], executor=executor)
+    assert cleaned == ["sweep"]
+    assert [(entry.operation, type(entry.error)) for entry in run.errors] == [("tidy", OSError)]
+
+
 def breaking(events):
     @resource
     def site():

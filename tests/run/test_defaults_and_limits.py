@@ -136,6 +136,78 @@ def test_a_value_is_freed_when_the_last_of_its_consumers_has_ended(form, many):
     assert run["alive"] == 0 and len(made) == (40 if many else 2)
 
 
+@pytest.mark.parametrize("form", ["inline", "asyncio", "threads", "coroutine"])
+@pytest.mark.parametrize("outer", [False, True])
+def test_what_many_calls_or_a_list_take_is_freed_when_the_list_is_complete(form, outer):
+    made = []
+
+    def tracked():
+        value = Value()
+        made.append(weakref.ref(value))
+        return value
+
+    def scalar(x):
+        return tracked()
+
+    def elements(x):
+        return [tracked() for _ in range(5)]
+
+    def summed(used):
+        return len(used)
+
+    def alive(passed):
+        gc.collect()
+        return sum(ref() is not None for ref in made)
+
+    async def later(passed):
+        return alive(passed)
+
+    flow = DataFlow(
+        operation(scalar), operation(outputs="value", expand=True)(elements),
+        operation(outputs="used", when="scalar")(lambda scalar, value: 1),
+        operation(outputs="sum", collect="used")(lambda x, used: len(used)) if outer
+        else operation(outputs="sum", collect="used")(summed),
+        operation(outputs="both", collect="value")(lambda sum, x, value: len(value)) if outer
+        else operation(outputs="both", collect="value")(lambda sum, value: len(value)),
+        operation(outputs="passed")(lambda sum, both: 1),
+        operation(outputs="alive", collect="passed")(later if form == "coroutine" else alive),
+        definitions=[Definition("x", many=outer)],
+    )  # fmt: skip
+    executor = None if form == "coroutine" else form
+    run = flow.run({"x": range(4) if outer else 1}, ["alive"], executor=executor, workers=1)
+    assert len(made) == (24 if outer else 6) and run["alive"] == 0
+
+
+@here
+def test_what_a_call_that_never_ran_would_have_taken_is_freed(executor):
+    made = []
+
+    def make(x):
+        value = Value()
+        made.append(weakref.ref(value))
+        return value
+
+    def alive(x):
+        gc.collect()
+        return sum(ref() is not None for ref in made)
+
+    flow = DataFlow(
+        operation(outputs="value")(make), operation(outputs="bad")(lambda x: 1 / 0),
+        operation(outputs="none")(lambda value, bad: 1), operation(outputs="other")(lambda x: 1),
+        operation(outputs="alive", stage="output")(alive),
+    )  # fmt: skip
+    run = flow.run({"x": 1}, executor=executor, workers=1, strict=False)
+    assert run["value"] and run["alive"] == 1
+    assert flow.run({"x": 1}, ["none", "other", "alive"], executor=executor, workers=1, strict=False)["alive"] == 1
+
+
+@every
+def test_why_a_value_is_missing_is_told_though_a_default_served_in_its_place(executor):
+    flow = DataFlow(operation(outputs="x")(lambda a: 1 / 0), operation(outputs="y")(lambda a, x=5: x))
+    run = flow.run({"a": 1}, ["y"], executor=executor)
+    assert run["y"] == 5 and run.explain("x") == "'x' was not made: operation 'x' failed with ZeroDivisionError."
+
+
 @here
 def test_what_an_alternative_may_still_need_is_not_freed(executor):
     def fail(m):

@@ -114,3 +114,91 @@ def test_texts_flow_on_while_another_maker_still_runs():
         definitions=[Definition("place", many=True), Definition("v", unique=True)],
     )  # fmt: skip
     assert flow.run({"place": [0, 1]}, ["text"])["text"] == ["text 0", "text 1"]
+
+
+@pytest.mark.parametrize("form", ["coroutines", "threads"])
+def test_of_what_generators_yield_at_once_the_first_by_position_is_kept(form):
+    others, event = [], (asyncio.Event if form == "coroutines" else threading.Event)()
+
+    def yielded(place):
+        others.append(place)
+        if len(others) == 2:
+            event.set()
+
+    async def coroutine(place):
+        if place == 0:
+            await asyncio.wait_for(event.wait(), 30)
+        yield VALUES[place]
+        yielded(place)
+
+    def function(place):
+        assert place or event.wait(30)
+        yield VALUES[place]
+        yielded(place)
+
+    flow = flow_of(coroutine if form == "coroutines" else function, expand=True)
+    run = flow.run({"place": [0, 1, 2]}, executor=None if form == "coroutines" else form, workers=3)
+    assert run["texts"] == ["1"] and run["vs"] == "[1]"
+
+
+def test_what_the_next_generator_yields_flows_on_when_those_before_it_have_ended():
+    seen = asyncio.Event()
+
+    async def numbers(place):
+        yield place
+        if place == 1:
+            await asyncio.wait_for(seen.wait(), 30)
+            yield 7
+
+    async def mark(v):
+        if v == 1:
+            seen.set()
+        return repr(v)
+
+    flow = DataFlow(
+        operation(outputs="v", expand=True)(numbers), operation(outputs="text")(mark),
+        definitions=[Definition("place", many=True), Definition("v", unique=True)],
+    )  # fmt: skip
+    assert flow.run({"place": [0, 1, 2]}, ["text"])["text"] == ["0", "1", "7", "2"]
+
+
+class Sulking:
+    """Can be compared with nothing but itself."""
+
+    def __hash__(self):
+        return 1
+
+    def __eq__(self, other):
+        raise OSError("never equal, never different")
+
+
+@every
+@pytest.mark.parametrize("on_error", ["raise", "skip"])
+def test_a_value_that_waited_and_cannot_be_compared_fails_its_own_call_alone(executor, on_error):
+    flow = DataFlow(
+        operation(outputs="v", on_error=on_error)(lambda place: Sulking() if place else "text"),
+        operation(outputs="one")(lambda v: 1), operation(outputs="count", collect="one")(lambda one: len(one)),
+        definitions=[Definition("place", many=True), Definition("v", unique=True)],
+    )  # fmt: skip
+    run = flow.run({"place": [0, 1, 2]}, ["count"], executor=executor, strict=False)
+    assert [(entry.operation, type(entry.error).__name__) for entry in run.errors] == [("v", "FlowError")]
+    assert run.values.get("count") == (2 if on_error == "skip" else None) and len(run.lost) == (on_error == "skip")
+
+
+@every
+def test_a_unique_output_of_a_sub_flow_is_one_input_for_equal_values(executor):
+    inner = DataFlow(operation(name="lower", outputs="word")(lambda text: text.lower()), name="inner")
+    flow = DataFlow(
+        inner, operation(name="take", outputs="z")(lambda word: word + "!"),
+        definitions=[Definition("text", many=True), Definition("word", unique=True)],
+    )  # fmt: skip
+    run = flow.run({"text": ["B", "b", "a"]}, executor=executor)
+    assert run["word"] == ["b", "a"] and run["z"] == ["b!", "a!"]
+    assert sorted(run.calls) == ["inner/lower"] * 3 + ["take"] * 2
+
+
+@every
+def test_a_call_on_what_a_sub_flow_made_comes_after_the_sub_flows_call(executor):
+    inner = DataFlow(operation(name="lower", outputs="word")(lambda text: text.lower()), name="inner")
+    flow = DataFlow(inner, operation(name="take", outputs="z")(lambda word: word + "!"))
+    assert flow.run({"text": "A"}, executor=executor).calls == ("inner/lower", "take")

@@ -23,37 +23,49 @@ VECTORS = Path(__file__).parents[1] / "conformance"
 
 
 def drive(flow, inputs, outputs, rng):
-    """Run a state to its end, ending calls in random order; no driver, no clock."""
+    """Run a state to its end, ending calls in random order, generators element by element; no driver, no clock."""
     made = layout(flow.graph, inputs, outputs)
     handlers = make_handlers(made)
     state = State(made)
     state.begin({name: list(item) if flow.graph.many(name) else item for name, item in inputs.items()})
     started, count = [], 0
     while True:
-        started.extend(state.ready)
+        started.extend((*call, None) for call in state.ready)
         state.ready.clear()
         if not started:
             if not state.advance():
                 break
             continue
-        node, element, arguments = started.pop(rng.randrange(len(started)))
-        count += 1
+        node, element, arguments, reading = started.pop(rng.randrange(len(started)))
         handler = handlers[node.number]
+        count += reading is None
         try:
-            values = handler.values(handler.call(arguments))
+            values = ()
+            if handler.streams:
+                reading = reading or enumerate(handler.call(arguments))
+                place, item = next(reading, (None, None))
+                if place is not None:
+                    state.emitted(node, element, place, handler.one(item))
+                    started.append((node, element, arguments, reading))
+                    continue
+            else:
+                values = handler.values(handler.call(arguments))
         except Exception as error:
             state.failed(node, element, error)
         else:
             state.done(node, element, values)
         if node.locks:
             state.release(node, element)
-    assert not state.locks.held and not state.parked
+    assert not state.locks.held and not state.parked and not (state.doubts and state.doubts.calls)
     return {name: value(state, name) for name in made.plan.wanted}, count, state
 
 
-def crawler(links):
+def crawler(links, generator=False):
+    def generate(url):
+        yield from links.get(url, ())
+
     return DataFlow(
-        operation(outputs="url", expand=True, name="links")(lambda url: links.get(url, ())),
+        operation(outputs="url", expand=True, name="links")(generate if generator else lambda url: links.get(url, ())),
         operation(outputs="seen")(lambda url: url),
         operation(outputs="all", collect="seen")(lambda seen: seen),
         definitions=[Definition("url", unique=True)],
@@ -95,10 +107,13 @@ MIXED = st.builds(
 @given(
     st.dictionaries(st.integers(0, 6), st.lists(MIXED, max_size=5), max_size=7),
     st.lists(MIXED, min_size=1, max_size=3),
+    st.booleans(),
     st.integers(0, 10**6),
 )
-def test_of_equal_values_that_differ_the_first_by_position_is_kept_in_every_order_of_completion(links, seeds, seed):
-    flow = crawler(links)
+def test_of_equal_values_that_differ_the_first_by_position_is_kept_in_every_order_of_completion(
+    links, seeds, generator, seed
+):
+    flow = crawler(links, generator)
     flow = DataFlow(
         *flow.operations, operation(outputs="told", inputs={"u": "url"})(repr_of), definitions=flow.definitions
     )
@@ -110,6 +125,50 @@ def test_of_equal_values_that_differ_the_first_by_position_is_kept_in_every_orde
 
 def repr_of(u):
     return repr(u)
+
+
+def generated(x):
+    yield from x
+
+
+def backwards(x):
+    yield from reversed(x)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.lists(st.one_of(MIXED, st.sampled_from(["t", "u"])), max_size=4), max_size=4),
+    st.sampled_from(["value", "list", "generator", "nested", "two generators"]),
+    st.integers(0, 10**6),
+)
+def test_whatever_finds_equal_values_that_differ_the_first_by_position_is_kept(lists, form, seed):
+    first = operation(name="a_first", outputs="v", expand=form != "value")(
+        {"value": lambda x: x[0] if x else None, "list": lambda x: x}.get(form, generated)
+    )
+    more = []
+    if form == "two generators":
+        more.append(operation(name="b_second", outputs="v", expand=True)(backwards))
+    if form == "nested":
+        first = operation(name="a_first", outputs="v", expand=True, inputs={"x": "y"})(generated)
+        more.append(operation(name="halves", outputs="y", expand=True)(halves))
+    flow = DataFlow(
+        first, *more, operation(outputs="told", inputs={"u": "v"})(repr_of),
+        operation(outputs="all", collect="told")(lambda told: told),
+        definitions=[Definition("x", many=True), Definition("v", unique=True)],
+    )  # fmt: skip
+    found, _, _ = drive(flow, {"x": lists}, ["all", "v"], random.Random(seed))
+    if form == "value":
+        values = [x[0] if x else None for x in lists]
+    else:
+        values = [v for x in lists for v in x]
+        values += [v for x in lists for v in reversed(x)] if form == "two generators" else []
+    expected = list(dict.fromkeys(values))
+    assert found["all"] == list(map(repr, expected)) == list(map(repr, found["v"]))
+
+
+def halves(x):
+    yield x[: len(x) // 2]
+    yield x[len(x) // 2 :]
 
 
 def relation_flow():

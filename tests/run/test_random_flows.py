@@ -14,7 +14,11 @@ from flowlab.errors import FlowError, RunError
 from flowlab.graph import Definition, operation
 
 NAMES = "cdefgh"
-FORMS = [("plain", "asyncio"), ("slow", "threads"), ("coroutine", None), ("coroutine", None)]
+FORMS = [
+    ("generator", "inline"), ("plain", "asyncio"), ("slow", "threads"), ("generator", "threads"), ("coroutine", None),
+    ("async generator", None),
+]  # fmt: skip
+KINDS = [int, float, complex]
 
 
 def random_settings(rng, parameters, expand):
@@ -59,7 +63,8 @@ def random_definition(rng, name, expand, makers):
 def random_parts(rng):
     """Operations as (name, output, parameters, settings, what fails), and definitions."""
     many = rng.random() < 0.7
-    definitions = [Definition("b", many=many, unique=many and rng.random() < 0.3)]
+    two = rng.random() < 0.3
+    definitions = [Definition("a", many=two), Definition("b", many=many, unique=many and rng.random() < 0.3)]
     parts, known = [], ["a", "b"]
     for at, name in enumerate(NAMES):
         makers = 1 + (rng.random() < 0.35) + (rng.random() < 0.1)
@@ -71,7 +76,11 @@ def random_parts(rng):
             parts.append((f"o{len(parts)}", name, parameters, random_settings(rng, parameters, expand), wrong))
         definitions.append(random_definition(rng, name, expand, makers))
         known.append(name)
-    return parts, definitions, {"a": 1, "b": [1, 2, 2, 3][: rng.randrange(5)] if many else 2}
+    taken = {parameter for _, _, parameters, _, _ in parts for parameter in parameters}
+    definitions = [found for found in definitions if found.name != "a" or "a" in taken]
+    return parts, definitions, {
+        "a": [1, 2] if two else 1, "b": [1, 2, 2, 3][: rng.randrange(3 if two else 5)] if many else 2,
+    }  # fmt: skip
 
 
 def body(name, unique, expand, wrong):
@@ -80,10 +89,39 @@ def body(name, unique, expand, wrong):
         if number % 7 in wrong:
             raise (ValueError if number % 2 else KeyError)(number)
         if not expand:
-            return number % 4 if unique else (name, number % 11)
-        return [number * k % 5 for k in (1, 2)] if unique else [(name, i, number % 3) for i in range(number % 3)]
+            return KINDS[number % 3](number % 4) if unique else (name, number % 11)
+        if unique:
+            return [KINDS[number % 2 + k](number * k % 5) for k in (0, 1)]
+        return [(name, i, number % 3) for i in range(number % 3)]
 
     return answer
+
+
+def function_of(form, answer, expand, rng):
+    if form == "async generator" and expand:
+
+        async def function(*values):
+            for value in answer(values):
+                await asyncio.sleep(0)
+                yield value
+    elif form in ("coroutine", "async generator"):
+
+        async def function(*values):
+            for _ in range(rng.randrange(3)):
+                await asyncio.sleep(0)
+            return answer(values)
+    elif form == "generator" and expand:
+
+        def function(*values):
+            yield from answer(values)
+    else:
+
+        def function(*values):
+            if form == "slow" and rng.random() < 0.2:
+                time.sleep(rng.random() / 1000)  # not to wait for anything: to end in another order
+            return answer(values)
+
+    return function
 
 
 def made(parts, definitions, form):
@@ -92,19 +130,7 @@ def made(parts, definitions, form):
     operations = []
     for name, output, parameters, chosen, wrong in parts:
         answer = body(name, output in unique, "expand" in chosen, wrong)
-        if form == "coroutine":
-
-            async def function(*values, answer=answer):
-                for _ in range(rng.randrange(3)):
-                    await asyncio.sleep(0)
-                return answer(values)
-        else:
-
-            def function(*values, answer=answer):
-                if form == "slow" and rng.random() < 0.2:
-                    time.sleep(rng.random() / 1000)  # not to wait for anything: to end in another order
-                return answer(values)
-
+        function = function_of(form, answer, "expand" in chosen, rng)
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
         function.__signature__ = inspect.Signature([inspect.Parameter(p, kind) for p in parameters])
         operations.append(operation(name=name, outputs=output, **chosen)(function))
@@ -137,3 +163,15 @@ def test_a_random_flow_gives_the_same_under_every_executor_and_order(seed, outpu
     expected = outcome(flow, inputs, outputs, "inline")
     for form, executor in FORMS:
         assert outcome(made(parts, definitions, form), inputs, outputs, executor) == expected, (form, executor)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**9), st.sampled_from([None, ["h"], ["g", "h"]]), st.sampled_from(["plain", "generator"]))
+def test_a_random_flow_gives_the_same_in_worker_processes(seed, outputs, form):
+    parts, definitions, inputs = random_parts(random.Random(seed))
+    try:
+        flow = made(parts, definitions, "plain")
+    except FlowError:
+        return
+    expected = outcome(flow, inputs, outputs, "inline")
+    assert outcome(made(parts, definitions, form), inputs, outputs, "processes") == expected

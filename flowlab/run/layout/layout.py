@@ -17,16 +17,25 @@ from flowlab.graph.operation import Operation
 from flowlab.planning import Plan, plan
 from flowlab.run.layout.shapes import ROOT, Path, Shapes
 
+Meeting = tuple[int, Path]
+"""A shape, and the way to the element of it that something is part of."""
+
 
 @dataclass(slots=True, eq=False)
 class Take:
-    """Where one argument of a call comes from."""
+    """Where one argument of a call comes from.
+
+    Attributes:
+        inside: Lists are of what is below the call's element only.
+        last: Nobody takes what is in such a list any more when it is complete.
+    """
 
     slot: int
     path: Path | None
     default: Any = MISSING
     collected: bool = False
     inside: bool = False
+    last: bool = False
     condition: bool = False
 
 
@@ -35,7 +44,12 @@ class Node:
     """An operation's place in the layout.
 
     Attributes:
-        frees: The slots whose Inputs nobody else takes; those that others take too, as ~number.
+        frees: The slots whose Inputs nobody else takes; those that others take too, or that may be missing
+            though the call ran, as ~number.
+        clears: The slots whose Inputs nobody takes any more when a collect's lists are complete.
+        rank: Of two collects, that of the one whose lists the other adds to is higher.
+        meetings: What tells a collect's lists apart of those that something missing concerns.
+        lines: The slots whose values it finds, call after call in the order of its elements.
     """
 
     number: int
@@ -58,6 +72,10 @@ class Node:
     trigger: int = -1
     nested: bool = False
     dormant: bool = False
+    lines: tuple[int, ...] = ()
+    clears: tuple[int, ...] = ()
+    meetings: tuple[Meeting, ...] = ()
+    rank: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -65,6 +83,8 @@ class Slot:
     """A definition's place in the layout: its shape, who makes it, who is tried when one of its Inputs arrives.
 
     Attributes:
+        missed: The collects that miss an Input which cannot be made, each with the way to the lists it concerns.
+        lined: One operation finds its values, and the order of that one's calls is known while they run.
         over: The shape of those of whose elements one maker is chosen for each; not its own where it has an axis of
             its own.
     """
@@ -77,17 +97,25 @@ class Slot:
     makers: tuple[int, ...] = ()
     triggers: tuple[int, ...] = ()
     exposed: tuple[tuple[int, Path | None], ...] = ()
+    missed: tuple[tuple[int, Meeting | None], ...] = ()
     kept: bool = False
     others: tuple[int, ...] = ()
     combines: tuple[int, ...] = ()
     contested: bool = False
     over: int = ROOT
     users: int = 0
+    lined: bool = False
 
 
 @dataclass(slots=True, eq=False)
 class Layout:
-    """Nodes, slots and shapes of one plan."""
+    """Nodes, slots and shapes of one plan.
+
+    Attributes:
+        losing: For each axis, the collects that miss elements of it, each with the way from the call that made none to
+            the lists it concerns.
+        served: The slots that are wanted and that nothing makes, and their definitions' defaults.
+    """
 
     graph: Graph
     plan: Plan
@@ -100,12 +128,13 @@ class Layout:
     cleanups: tuple[int, ...] = ()
     joiners: dict[int, tuple[int, ...]] = field(default_factory=dict)
     by_shape: dict[int, tuple[int, ...]] = field(default_factory=dict)
-    losing: dict[int, tuple[tuple[int, Path | None], ...]] = field(default_factory=dict)
+    losing: dict[int, tuple[tuple[int, Meeting | None], ...]] = field(default_factory=dict)
     products: dict[int, int] = field(default_factory=dict)
     factors: dict[int, tuple[int, ...]] = field(default_factory=dict)
     below: dict[int, int] = field(default_factory=dict)
     pending: list[int] = field(default_factory=list)
     late: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    served: tuple[tuple[int, Any], ...] = ()
     choosing: bool = False
     plans: dict[frozenset[str], Plan] = field(default_factory=dict)
     straight: bool = False

@@ -12,7 +12,9 @@ from flowlab.graph.graph import Graph
 from flowlab.graph.operation import Operation
 from flowlab.planning import plan
 from flowlab.run.layout.exposure import Exposure
+from flowlab.run.layout.freeing import Freeing
 from flowlab.run.layout.layout import Layout, Node, Slot, Take
+from flowlab.run.layout.lining import line_up
 from flowlab.run.layout.locking import Locking
 from flowlab.run.layout.shapes import PICK, ROOT, Path
 
@@ -47,7 +49,9 @@ class _Builder:
         self._wire()
         self._contest()
         self._trigger()
+        line_up(self.made)
         Exposure(self.made).build()
+        Freeing(self.made).build()
         Locking(self.made).build()
         made = self.made
         made.below = {axis.number: made.shapes.below(axis.number) for axis in made.shapes.axes}
@@ -66,10 +70,10 @@ class _Builder:
             for name, operation in self.graph.operations.items()
             if operation.stage == "cleanup"
             and all(
-                taken in known or default is not MISSING
+                taken in known or default is not MISSING or self.graph.definitions[taken].default is not MISSING
                 for taken, default in zip(operation.takes, operation.defaults, strict=True)
             )
-            and all(name in known for name in operation.when)
+            and all(name in known or self.graph.definitions[name].holds() for name in operation.when)
         ]
 
     def _seed(self) -> None:
@@ -117,6 +121,8 @@ class _Builder:
             if parameter not in operation.collect:
                 order.extend(axis for axis in found if axis not in order)
         for condition in operation.when:
+            if self._by_default(operation, condition):
+                continue
             axes = self.order.get(condition)
             if axes is None:
                 return False
@@ -148,6 +154,15 @@ class _Builder:
             else:
                 self.order[made] = tuple(order)
         return True
+
+    def _by_default(self, operation: Operation, condition: str) -> bool:
+        """Whether a condition holds as its definition's default does, for lack of a maker."""
+        if (operation.name, f"when {condition}") in self.plan.idle:
+            return True
+        return (
+            not self.makers.get(condition) and condition not in self.plan.given
+            and self.graph.definitions[condition].holds()
+        )  # fmt: skip
 
     # nodes and slots
 
@@ -220,6 +235,8 @@ class _Builder:
                 path = shapes.path(node.shape, made.slots[slot].shape) or None
             takes.append(Take(slot, path, default, parameter in operation.collect))
         for condition in operation.when:
+            if self._by_default(operation, condition):
+                continue
             slot = self._slot(condition)
             number = made.slots[slot].shape
             path = self._factor(number, takes) if node.product else shapes.path(node.shape, number) or None
@@ -243,7 +260,7 @@ class _Builder:
         made = self.made
         for take in takes:
             factor = made.slots[take.slot].shape
-            if made.shapes.shapes[shape].axes <= made.shapes.shapes[factor].axes:
+            if not take.collected and made.shapes.shapes[shape].axes <= made.shapes.shapes[factor].axes:
                 return (*(take.path or ()), *made.shapes.path(factor, shape))
         return made.shapes.path(ROOT, ROOT)
 
@@ -292,8 +309,12 @@ class _Builder:
                 made.slots[made.slot_of[name]].makers = tuple(
                     made.node_of[maker] for maker in makers if maker in made.node_of
                 )
+        made.served = tuple(
+            (made.slot_of[name], made.graph.definitions[name].default) for name in self.plan.wanted
+            if name not in self.plan.given and not self.makers.get(name)
+        )  # fmt: skip
         made.straight = (
-            all(node.plain for node in made.nodes if not node.dormant)
+            not made.served and all(node.plain for node in made.nodes if not node.dormant)
             and all(slot.shape == ROOT and slot.definition.check is None and slot.definition.combine is None
                     and not slot.definition.lock for slot in made.slots)
         )  # fmt: skip
@@ -304,12 +325,9 @@ class _Builder:
         made = self.made
         triggers: dict[int, list[int]] = {}
         by_shape: dict[int, list[int]] = {}
-        users: dict[int, list[Node]] = {}
         factors: dict[int, list[int]] = {}
         starters, cleanups = [], []
         for node in made.nodes:
-            for take in node.takes:
-                users.setdefault(take.slot, []).append(node)
             if node.operation.stage == "cleanup":
                 cleanups.append(node.number)
                 continue
@@ -338,24 +356,6 @@ class _Builder:
             for leaf in found_shape.leaves if found_shape.joined else ():
                 joiners.setdefault(leaf, []).append(found_shape.number)
         made.joiners = {leaf: tuple(found) for leaf, found in joiners.items()}
-        for number, consumers in users.items():
-            self._free(made.slots[number], consumers)
-
-    def _free(self, slot: Slot, users: list[Node]) -> None:
-        """Have a slot's Inputs let go when the last of their consumers has ended, if each has one call an Input."""
-        nodes = self.made.nodes
-        if slot.kept or slot.contested or any(nodes[maker].nested for maker in slot.makers):
-            return
-        for node in users:
-            if node.product or node.operation.stage == "cleanup":
-                return
-            for take in node.takes:
-                if take.slot == slot.number and (take.path is not None or take.collected or take.condition):
-                    return
-        whose = {node.number: node for node in users}.values()
-        slot.users = len(whose)
-        for node in whose:
-            node.frees = (*node.frees, slot.number if len(whose) == 1 else ~slot.number)
 
 
 def default_list(value: Any) -> list[Any]:

@@ -1,4 +1,7 @@
-"""What came out of a context's state: cleanup calls, values, and why some are missing. It only reads the state."""
+"""What came out of a context's state: cleanup calls, values, and why some are missing.
+
+It only reads the state, but notes there a cleanup's condition that is neither true nor false.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,12 @@ from typing import Any
 
 from flowlab.graph.definition import MISSING
 from flowlab.run.layout.shapes import ROOT
-from flowlab.run.state.losses import Loss, Lost
+from flowlab.run.state.losses import Loss, Lost, serious, unmet_condition
 from flowlab.run.state.state import Item, State
 
 
 def cleanup(state: State) -> list[Item]:
-    """The cleanup calls whose inputs exist."""
+    """The cleanup calls whose inputs exist and whose conditions hold; one neither true nor false is a problem."""
     found = []
     for number in state.layout.cleanups:
         node = state.nodes[number]
@@ -21,10 +24,16 @@ def cleanup(state: State) -> list[Item]:
             value = state.listed(take.slot) if slot.order else state.cells[take.slot].get(ROOT, MISSING)
             if value is MISSING or type(value) is Lost:
                 value = take.default
-            if value is MISSING or (take.condition and not value):
+            if value is MISSING:
                 break
             if not take.condition:
                 arguments.append(value)
+                continue
+            unmet = unmet_condition(node, ROOT, value)
+            if unmet is not None:
+                if unmet.error is not None:
+                    state.problems.append(unmet)
+                break
         else:
             found.append((node, ROOT, tuple(arguments)))
     return found
@@ -39,9 +48,9 @@ def value(state: State, name: str) -> Any:
             loss = state.choices.abandoned.get((slot.number, ROOT))
             return MISSING if loss is None else Lost(loss)
         return found
-    for loss in missing(state, slot.number):
-        if loss.on_error == "raise" and loss.error is not None:
-            return Lost(loss)
+    loss = serious(missing(state, slot.number))
+    if loss is not None:
+        return Lost(loss)
     return state.listed(slot.number)
 
 

@@ -71,14 +71,26 @@ class Choices:
         """Take a maker's value.
 
         Args:
-            ends: Its call ends with it; else it ended before, and no longer keeps a place in lists.
+            ends: Its call ends with it; else it ended before, and has to keep a place in lists again if it waits.
         """
         self.accepted.setdefault(slot.number, set()).add(maker)
         if slot.own >= 0:
             self.added.add((slot.number, element))
-            self.state._find(slot.number, value, maker, element, 0, ends)
+            self.state._find(slot.number, value, maker, element, 0)
+            if not ends and self.state.doubts is not None and (maker, element) in self.state.doubts.calls:
+                self._feed(self.state.nodes[maker], element)
         else:
             self.state._put(slot.number, element, value)
+
+    def _feed(self, node: Node, element: int) -> None:
+        """A call that has ended may add to lists again."""
+        state = self.state
+        for collect, path in node.feeds:
+            if path is None:
+                state.busy[collect] += 1
+            else:
+                key = (collect, state.elements.follow(path, element))
+                state.local[key] = state.local.get(key, 0) + 1
 
     def lose(self, slot: Slot, node: Node, element: int, loss: Loss) -> None:
         """A maker will not deliver."""
@@ -235,10 +247,11 @@ class Choices:
             if not node.dormant or number in self.everywhere:
                 continue
             self.everywhere.add(number)
-            if node.shape == ROOT and node.feeds:
+            new = [(number, at) for at in range(state.elements.count(node.shape)) if (number, at) not in self.active]
+            if node.shape == ROOT and new:
                 for collect, _ in node.feeds:
                     state.busy[collect] += 1
-            started.extend((number, element) for element in range(state.elements.count(node.shape)))
+            started.extend(new)
             for take in node.takes:
                 todo.extend(self._makers(state.slots[take.slot], plan))
         return started

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,12 @@ class Lost:
 
     def __init__(self, loss: Loss) -> None:
         self.loss = loss
+
+
+def serious(losses: Iterable[Loss]) -> Loss | None:
+    """The loss that fails a list or what was requested, by name and not by which came first; None if none does."""
+    found = [loss for loss in losses if loss.on_error == "raise" and loss.error is not None]
+    return min(found, key=lambda loss: (loss.operation, type(loss.error).__name__), default=None)
 
 
 def unmet_condition(node: Node, element: int, value: Any) -> Loss | None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from flowlab.run.layout.layout import Layout, Node
+from flowlab.run.layout.layout import Layout, Node, Slot
 from flowlab.run.layout.shapes import ROOT, Elements
 from flowlab.run.state.doubts import Doubts, lookup, plain
 from flowlab.run.state.losses import Lost
-from flowlab.run.state.order import sort_key
+from flowlab.run.state.order import Find, sort_key
 
 
 class Network:
@@ -40,6 +40,10 @@ class Network:
     def _settle(self) -> None:
         raise NotImplementedError
 
+    def amiss(self, node: Node, element: int, slot: Slot, error: Exception) -> None:
+        """A value of a call that has ended turned out to be none."""
+        raise NotImplementedError
+
     def preset(self, number: int, value: Any) -> None:
         """An Input of a plain plan is there already; nothing is tried for it."""
         self.cells[number][ROOT] = value
@@ -56,46 +60,70 @@ class Network:
         self._settle()
 
     def leave(self, number: int, element: int) -> None:
-        """One of several consumers of an Input has ended; the last one lets it go."""
+        """One of several consumers of an Input has ended; the last one lets it go, but not why it is missing."""
         left = self.left.pop((number, element), self.slots[number].users) - 1
         if left:
             self.left[number, element] = left
         else:
+            self._drop(number, element)
+
+    def clear(self, node: Node, element: int) -> None:
+        """A collect has its complete lists: let go of what nobody takes any more; why others are missing stays."""
+        for take in node.takes:
+            if take.inside:
+                among = self.groups.pop((node.number, take.slot, element), ())
+                for at in among if take.last else ():
+                    self._drop(take.slot, at)
+        for number in node.clears:
+            if node.shape != ROOT:
+                self.leave(number, element)
+                continue
+            left = self.left[number, -1] = self.left.get((number, -1), self.slots[number].users) - 1
+            if not left:
+                self._drop_all(number)
+
+    def _drop(self, number: int, element: int) -> None:
+        if type(self.cells[number].get(element)) is not Lost:
             self.cells[number].pop(element, None)
+
+    def _drop_all(self, number: int) -> None:
+        cells = self.cells[number]
+        found = {at: value for at, value in cells.items() if type(value) is Lost}
+        cells.clear()
+        cells.update(found)
 
     def forget(self) -> None:
         """Let go of the values that nobody asked for; why others are missing stays known."""
-        for slot, cells in zip(self.slots, self.cells, strict=True):
-            if cells and not slot.kept:
-                found = {at: value for at, value in cells.items() if type(value) is Lost}
-                cells.clear()
-                cells.update(found)
+        for slot in self.slots:
+            if not slot.kept:
+                self._drop_all(slot.number)
         self.keys.clear()
 
-    def _find(self, number: int, value: Any, maker: int, element: int, place: int, whole: bool = False) -> None:
-        """A value of a definition with an axis of its own: a new element, unless it is unique and known.
-
-        Args:
-            whole: A call ended with it; else it was given, or a generator yielded it.
-        """
+    def _find(self, number: int, value: Any, maker: int, element: int, place: int) -> None:
+        """A value of a definition with an axis of its own: a new element, unless it is unique and known."""
         slot = self.slots[number]
-        axis = slot.own
-        known = None
-        if slot.definition.unique:
-            keys = self.keys.setdefault(number, {})
-            key, known = lookup(slot.definition, keys, value)
-            if known is None:
-                if whole and not (slot.definition.unique is True and plain(value)):
-                    self.doubts = self.doubts or Doubts(self)
-                    self.doubts.wait(number, key, value, (maker, element, place))
-                    return
-                keys[key] = len(self.elements.parent[axis])
-        if known is None:
-            known = len(self.elements.parent[axis])
-            self.found.setdefault(axis, []).append((known, maker, element, place))
-            self._new(axis, ROOT, known, ((number, value),))
-        else:
-            self.found[axis].append((known, maker, element, place))
+        if not slot.definition.unique:
+            self.add(number, None, None, value, (maker, element, place))
+            return
+        key, known = lookup(slot.definition, self.keys.setdefault(number, {}), value)
+        if known is None and maker >= 0 and not (slot.definition.unique is True and plain(value)):
+            doubts = self.doubts = self.doubts or Doubts(self)
+            if not doubts.passes(slot, element):
+                doubts.wait(number, key, value, (maker, element, place))
+                return
+        self.add(number, key, known, value, (maker, element, place))
+
+    def add(self, number: int, key: Any, known: int | None, value: Any, find: Find) -> None:
+        """Note who found a value; it is a new element if none is known that equals it."""
+        axis = self.slots[number].own
+        if known is not None:
+            self.found[axis].append((known, *find))
+            return
+        known = len(self.elements.parent[axis])
+        if self.slots[number].definition.unique:
+            self.keys[number][key] = known
+        self.found.setdefault(axis, []).append((known, *find))
+        self._new(axis, ROOT, known, ((number, value),))
 
     def _new(self, axis: int, parent: int, place: Any, values: Any) -> None:
         elements = self.elements

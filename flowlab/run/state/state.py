@@ -14,17 +14,17 @@ from heapq import heappop, heappush
 from typing import Any
 
 from flowlab.graph.definition import MISSING
-from flowlab.run.layout.layout import Layout, Node
+from flowlab.run.layout.layout import Layout, Node, Slot
 from flowlab.run.layout.shapes import ROOT
 from flowlab.run.state import choices
 from flowlab.run.state.locks import Locks, keys_of
+from flowlab.run.state.losing import Losing
 from flowlab.run.state.losses import Loss, Lost, unmet_condition
-from flowlab.run.state.network import Network
 
 Item = tuple[Node, int, tuple[Any, ...]]
 
 
-class State(Network):
+class State(Losing):
     """One context's Inputs, and the calls they make possible.
 
     Args:
@@ -43,12 +43,8 @@ class State(Network):
         self.local: dict[tuple[int, int], int] = {}
         self.collecting: dict[int, dict[int, None]] = {}
         self.forced: set[int] = set()
-        self.damage: dict[tuple[int, int | None], list[Loss]] = {}
-        self.agenda: deque[tuple[int, int, Loss]] = deque()
-        self.checks: list[tuple[int, int]] = []
-        self.losses: list[Loss] = []
-        self.refusals: list[Loss] = []
-        self.problems: list[Loss] = []
+        self.agenda: deque[tuple[int, int, Loss | None]] = deque()
+        self.checks: list[tuple[int, int, int]] = []
         self.listener: Callable[[int, Any], None] | None = None
         self.choices = choices.Choices(self) if layout.choosing else None
 
@@ -63,7 +59,9 @@ class State(Network):
                 self._put(slot.number, ROOT, value)
             else:
                 for place, item in enumerate(value):
-                    self.give(slot.number, item, place)
+                    self._give(slot, item, place)
+        for number, default in layout.served:
+            self._put(number, ROOT, default)
         for number in layout.starters:
             node = self.nodes[number]
             if not node.dormant:
@@ -72,15 +70,17 @@ class State(Network):
 
     def give(self, number: int, value: Any, place: int) -> None:
         """One more value of a given many is there, or the value of a given that came late."""
-        slot = self.slots[number]
-        if not slot.order:
-            self._put(number, ROOT, value)
-        elif slot.own >= 0:
-            self._find(number, value, -1, ROOT, place)
-        else:
-            self._new(slot.order[0], ROOT, place, ((number, value),))
+        self._give(self.slots[number], value, place)
         if self.agenda:
             self._settle()
+
+    def _give(self, slot: Slot, value: Any, place: int) -> None:
+        if not slot.order:
+            self._put(slot.number, ROOT, value)
+        elif slot.own >= 0:
+            self._find(slot.number, value, -1, ROOT, place)
+        else:
+            self._new(slot.order[0], ROOT, place, ((slot.number, value),))
 
     def hold(self, names: list[str], change: int) -> None:
         """Late Inputs of these names may come (change 1), or no longer (-1): collects that read them wait."""
@@ -99,16 +99,24 @@ class State(Network):
         """A call ended; `values` is one for each output, or for an `expand` a list of such."""
         if node.axis >= 0:
             for place, item in enumerate(values):
-                self._emit(node, element, place, item, True)
+                self._emit(node, element, place, item)
+            if node.lines:
+                self._past(node, element, node.lines)
         else:
             for number, value in zip(node.outs, values, strict=True):
-                if number < 0 or (node.nested and element in self.cells[number]):
+                if number < 0:
                     continue
                 slot = self.slots[number]
+                if node.nested and (number, element) in self.early:
+                    if slot.lined:
+                        self._past(node, element, (number,))
+                    continue
                 if slot.contested:
                     self.choices.offer(slot, node, element, value)  # type: ignore[union-attr]
                 elif slot.own >= 0:
-                    self._find(number, value, node.number, element, 0, True)
+                    self._find(number, value, node.number, element, 0)
+                    if slot.lined:
+                        self._past(node, element, (number,))
                 else:
                     self._put(number, element, value)
         self._end(node, element)
@@ -128,9 +136,14 @@ class State(Network):
     def partly(self, node: Node, element: int, position: int, value: Any) -> None:
         """One output of a call that goes on is there."""
         number = node.outs[position]
-        if number >= 0 and element not in self.cells[number]:
+        if number < 0 or (number, element) in self.early:
+            return
+        self.early.add((number, element))
+        if self.slots[number].own >= 0:
+            self._find(number, value, node.number, element, 0)
+        else:
             self._put(number, element, value)
-            self._settle()
+        self._settle()
 
     def failed(self, node: Node, element: int, error: BaseException) -> None:
         """A call failed for good."""
@@ -144,14 +157,14 @@ class State(Network):
 
     def advance(self) -> bool:
         """Nothing runs and nothing is ready: let go on what waited for that; whether anything did."""
-        if self.doubts is not None and self.doubts.values:
+        if self.choices is not None and self.choices.limbo:
+            self.choices.resolve()
+            self._settle()
+            return True
+        if self.doubts is not None and self.doubts.calls:  # after failures: who steps in may find an earlier one
             for number, element in self.doubts.resolve():
                 if not self._keeps(self.nodes[number], element):
                     self.unfeed(self.nodes[number], element)
-            self._settle()
-            return True
-        if self.choices is not None and self.choices.limbo:
-            self.choices.resolve()
             self._settle()
             return True
         awaited = {collect for node, *_ in self.held for collect, _ in node.feeds}
@@ -192,13 +205,13 @@ class State(Network):
 
     # arrivals
 
-    def _emit(self, node: Node, element: int, place: int, values: tuple[Any, ...], whole: bool = False) -> None:
+    def _emit(self, node: Node, element: int, place: int, values: tuple[Any, ...]) -> None:
         plain = []
         for number, value in zip(node.outs, values, strict=True):
             if number < 0:
                 continue
             if self.slots[number].own >= 0:
-                self._find(number, value, node.number, element, place, whole)
+                self._find(number, value, node.number, element, place)
             else:
                 plain.append((number, value))
         if plain:
@@ -213,10 +226,8 @@ class State(Network):
             if path is not None:
                 group = self.elements.follow(path, element)
                 self.groups.setdefault((collect, number, group), []).append(element)
-                if lost:
-                    self.damage.setdefault((collect, group), []).append(value.loss)
-            elif lost:
-                self.damage.setdefault((collect, None), []).append(value.loss)
+        if lost:
+            self._miss(slot.missed, element, value.loss)
         for trigger in slot.triggers:
             node = self.nodes[trigger]
             if node.dormant and not self.choices.awake(node, element):  # type: ignore[union-attr]
@@ -233,8 +244,12 @@ class State(Network):
 
     # calls
 
-    def _attempt(self, node: Node, element: int, at: int = 0) -> None:
-        """Start a call if all it takes is there; else see to it that it is attempted again, from where it got to."""
+    def _attempt(self, node: Node, element: int, at: int = 0, settled: bool = False) -> None:
+        """Start a call if all it takes is there; else see to it that it is attempted again, from where it got to.
+
+        Args:
+            settled: All that the last event made possible has been looked at, so lists may be complete.
+        """
         if node.dormant and not self.choices.awake(node, element):  # type: ignore[union-attr]
             return
         cells, takes = self.cells, node.takes
@@ -267,10 +282,13 @@ class State(Network):
             arguments.append(value)
         if lost is not None:
             self.agenda.append((node.number, element, lost))
-        elif node.collects:
+        elif not node.collects:
+            self._start(node, element, tuple(arguments))
+        elif settled:
             self._gather(node, element, arguments)
         else:
-            self._start(node, element, tuple(arguments))
+            self.collecting.setdefault(node.number, {})[element] = None
+            self.agenda.append((node.number, element, None))
 
     def _start(self, node: Node, element: int, arguments: tuple[Any, ...]) -> None:
         if node.shape != ROOT:
@@ -296,54 +314,19 @@ class State(Network):
         found = self.collecting.get(number)
         if found is not None:
             found.pop(element, None)
-        damage = self.damage.get((number, None), []) + (self.damage.get((number, element), []))
-        for loss in damage:
-            if loss.on_error == "raise" and loss.error is not None:
-                self.agenda.append((number, element, loss))
-                return
+        loss = self._spoilt(node, element)
+        if loss is not None:
+            self.agenda.append((number, element, loss))
+            return
         position = 0
         for take in node.takes:
             if take.collected:
-                among = self.groups.pop((number, take.slot, element), []) if take.inside else None
+                among = self.groups.get((number, take.slot, element), []) if take.inside else None
                 arguments[position] = self.listed(take.slot, node.shape, element, among)
             position += not take.condition
+        if number not in self.forced:
+            self.clear(node, element)
         self._start(node, element, tuple(arguments))
-
-    def _lose(self, node: Node, element: int, loss: Loss) -> None:
-        """A call's outputs cannot be made by it."""
-        if loss.operation == node.name:
-            if loss.error is None:
-                self.refusals.append(loss)
-            elif loss.on_error != "raise":
-                self.losses.append(loss)
-        axes = {node.axis} if node.axis >= 0 else set()
-        for number in node.outs:
-            if number < 0:
-                continue
-            slot = self.slots[number]
-            if slot.own >= 0 and not slot.contested:
-                axes.add(slot.own)
-            elif node.axis < 0 and (slot.own >= 0 or element not in self.cells[number]):
-                if slot.contested:
-                    self.choices.lose(slot, node, element, loss)  # type: ignore[union-attr]
-                else:
-                    self.give_up(slot.number, element, loss)
-        for axis in axes:
-            self._harm(axis, loss)
-
-    def _harm(self, axis: int, loss: Loss) -> None:
-        """Elements of an axis are missing, nobody knows how many."""
-        self.damage.setdefault((-1 - axis, None), []).append(loss)
-        for collect, _ in self.layout.losing.get(axis, ()):
-            self.damage.setdefault((collect, None), []).append(loss)
-
-    def give_up(self, number: int, element: int, loss: Loss) -> None:
-        """Nothing can make an Input: its default serves, if there is one."""
-        if self.slots[number].own >= 0:
-            self._harm(self.slots[number].own, loss)
-            return
-        default = self.slots[number].definition.default
-        self._put(number, element, Lost(loss) if default is MISSING else default)
 
     def _end(self, node: Node, element: int) -> None:
         for number in node.frees:
@@ -372,7 +355,7 @@ class State(Network):
                 if self.busy[collect]:
                     continue
                 for group in self.collecting.get(collect, ()):
-                    heappush(self.checks, (collect, group))
+                    heappush(self.checks, (self.nodes[collect].rank, collect, group))
             else:
                 group = self.elements.follow(path, element)
                 key = (collect, group)
@@ -381,19 +364,27 @@ class State(Network):
                     continue
                 del self.local[key]
                 if group in self.collecting.get(collect, ()):
-                    heappush(self.checks, (collect, group))
+                    heappush(self.checks, (self.nodes[collect].rank, collect, group))
 
     def _settle(self) -> None:
-        """Let what cannot run lose its outputs, then gather complete lists, upstream first, without recursion."""
+        """Let what cannot run lose its outputs, then gather complete lists, upstream first, without recursion.
+
+        A list is gathered only here, after all that an event made possible has begun: else it could seem complete.
+        """
         agenda, checks = self.agenda, self.checks
         while agenda or checks:
             if not agenda:
-                collect, group = heappop(checks)
+                _, collect, group = heappop(checks)
                 if group in self.collecting.get(collect, ()):
-                    self._attempt(self.nodes[collect], group)
+                    self._attempt(self.nodes[collect], group, 0, True)
                 continue
             number, element, loss = agenda.popleft()
+            if loss is None:
+                heappush(checks, (self.nodes[number].rank, number, element))
+                continue
             node = self.nodes[number]
             self._lose(node, element, loss)
+            for number in node.frees:
+                self.leave(number if number >= 0 else ~number, element)
             if node.shape == ROOT and node.feeds and not self._keeps(node, element):
                 self.unfeed(node, element)
