@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -30,7 +31,14 @@ def same(part: int) -> int:
     return part
 
 
+@fl.operation(outputs="n")
+async def same_later(part: int) -> int:
+    """A coroutine that does next to nothing, in one step."""
+    return part
+
+
 FLOW = fl.DataFlow(same, definitions=[fl.Definition("part", many=True)])
+COROUTINES = fl.DataFlow(same_later, definitions=[fl.Definition("part", many=True)])
 
 
 def _least_us(call: Callable[[], object], n: int, rounds: int) -> float:
@@ -70,8 +78,9 @@ def _beyond(found: dict[str, list[float]]) -> dict[str, list[float]]:
 
 def operation_us(executor: str, tries: int, n: int = 300) -> dict[str, list[float]]:
     """What an operation of a flow costs beyond one that is not measured, in microseconds, by level."""
+    flow = COROUTINES if executor == "asyncio" else FLOW
     calls = {
-        level: lambda level=level: FLOW.run({"part": range(n)}, ["n"], executor=executor, workers=1, level=level)
+        level: lambda level=level: flow.run({"part": range(n)}, ["n"], executor=executor, workers=1, level=level)
         for level in LEVELS
     }
     for call in calls.values():
@@ -83,30 +92,41 @@ def operation_us(executor: str, tries: int, n: int = 300) -> dict[str, list[floa
     return _beyond(found)
 
 
-def demo(tries: int, strategies: tuple[str, ...] = ("serial", "dataflow")) -> dict[str, list[float]]:
-    """The demo's job, measured and not, in turns: what is said of measuring, and what it added to CPU, as shares."""
+Costs = dict[str, dict[str, list[float]]]
+"""What a call costs, in microseconds, one value a try: by level, then by executor."""
+
+
+def demo(tries: int, costs: Costs, strategies: tuple[str, ...] = ("serial", "dataflow")) -> dict[str, list[float]]:
+    """The demo's job: what it says of measuring, and what a call costs times its calls, as a share of its CPU.
+
+    The second says what measuring adds, though two runs of the job differ by ten times as much: what a call costs is
+    found out by calls alone, level by level in turns (`costs`). A coroutine is counted as often as it had steps.
+    """
     from flowlab.workloads import loneliest
 
     found: dict[str, list[float]] = {}
     scale = loneliest.SCALES["demo"]
     with loneliest.site(latency_ms=scale["latency_ms"]) as site:
         job = loneliest.job(site, n_countries=scale["n_countries"])
-        used: dict[tuple[str, str], list[float]] = {}
-        for _ in range(tries):
-            for level in LEVELS:
-                compared = fl.compare(job, list(strategies), repeats=1, level=level, say=lambda _: None)
-                for run in compared.runs:
-                    if run.error is not None:
-                        raise SystemExit(f"the demo failed: {run.strategy}: {run.error}")
-                    used.setdefault((run.strategy, level), []).append(run.cpu_s or 0)
-                    if run.records:
-                        name = f"{run.strategy} at level {level}: what it says of itself"
-                        found.setdefault(name, []).append(run.overhead.share or 0)
-    for (strategy, level), values in used.items():
-        if level != "off":
-            bare = min(used[strategy, "off"])
-            found[f"{strategy} at level {level}: CPU beyond level off"] = [value / bare - 1 for value in values]
+        for level in LEVELS[1:] * tries:
+            compared = fl.compare(job, list(strategies), repeats=1, level=level, say=lambda _: None)
+            for run in compared.runs:
+                if run.error is not None:
+                    raise SystemExit(f"the demo failed: {run.strategy}: {run.error}")
+                name = f"{run.strategy} at level {level}"
+                found.setdefault(f"{name}: what it says of itself, share of wall", []).append(run.overhead.share or 0)
+                added = found.setdefault(f"{name}: cost of a call x calls, share of CPU", [])
+                added += _added(run, costs[level])
     return found
+
+
+def _added(run: Any, costs: dict[str, list[float]]) -> list[float]:
+    """What measuring added to the CPU of a run, one value for each value a call may cost."""
+    times = Counter[str]()
+    for record in run.records:
+        times[record.executor] += record.steps or 1
+    rows = zip(*(costs[executor] for executor in times), strict=True)
+    return [sum(n * cost for n, cost in zip(times.values(), row, strict=True)) / 1e6 / run.cpu_s for row in rows]
 
 
 def worker_us(tries: int, n: int = 300) -> dict[str, list[float]]:
