@@ -44,6 +44,7 @@ CHAPTER = Chapter(
     parameters=(
         Parameter("goal", "str", "fast", "what you care about: fast, small, frugal or simple", choices=GOALS),
         guess(STRATEGIES),
+        guess(("same", "another"), "whether your own job has the same winner", "guess_own"),
         Parameter("n_countries", "int", None, "how many countries to survey; None is the scale's", least=1),
         *common(None, "runs of everything that is timed; None is 3, at scale tiny 1"),
     ),
