@@ -298,3 +298,24 @@ def test_no_lock_is_held_at_the_end_in_whatever_order_calls_end_or_fail(items, w
     assert not (locks.held or locks.queues or locks.waiting or locks.owners or state.parked)
     kept = [x for x in items if x not in wrong]
     assert state.cells[made.slot_of["ws"]][0] == [(x, x) for x in kept]
+
+
+def test_what_ranges_over_what_is_worked_out_once_for_each_set_of_names(monkeypatch):
+    from flowlab.run import session
+
+    worked_out = []
+    monkeypatch.setattr(session, "layout", lambda *names: worked_out.append(names[1]) or layout(*names))
+    flow = DataFlow(
+        operation(outputs="x", expand=True)(lambda n: range(n)), operation(outputs="y")(lambda x: -x),
+    )  # fmt: skip
+    assert [flow.run({"n": n}, ["y"])["y"] for n in (2, 3)] == [[0, -1], [0, -1, -2]]
+    assert [flow.run({"x": x}, ["y"])["y"] for x in ([5], [6, 7])] == [[-5], [-6, -7]]
+    assert worked_out == [("n",), ("x",)]
+
+
+@pytest.mark.parametrize("executor", ["threads", "processes"])
+def test_workers_is_how_many_threads_or_processes_there_are(executor):
+    flow = DataFlow(operation(outputs="y")(lambda x: x), definitions=MANY_X)
+    run = flow.run({"x": range(40)}, executor=executor, workers=2)
+    where = {(record.pid, record.tid) for record in run.records if record.operation == "y"}
+    assert run["y"] == list(range(40)) and 1 <= len(where) <= 2
