@@ -2,6 +2,6 @@
 
 import sys
 
-from flowlab.cli.commands import main
+from flowlab.cli import main
 
 sys.exit(main())

@@ -21,12 +21,12 @@ from flowlab.files import write_whole
 if TYPE_CHECKING:
     from flowlab.comparison import Comparison
 
-FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+FAILED, MISUSED = 1, 2
 DEMO_S = 60
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status: 0, or 1 failed, 2 misused, 130 interrupted."""
+def execute(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status: 0, or 1 failed, 2 misused; an interrupt goes on to `main`."""
     options = _parser().parse_args(arguments)
     try:
         status: int = options.call(options)
@@ -35,8 +35,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(error, MISUSED)
     except FlowlabError as error:
         return _complain(error, FAILED)
-    except KeyboardInterrupt:
-        return _complain("interrupted: everything that was started has been ended", INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
         return FAILED

@@ -129,6 +129,22 @@ def test_an_interrupt_ends_everything_and_says_so(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*.part")) and not list(tmp_path.rglob("*.tmp"))
 
 
+def test_an_interrupt_while_the_command_is_loaded_is_one_sentence(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "class Loading:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'flowlab.cli.commands':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Loading())\n"
+        "from flowlab.cli import main\n"
+        "sys.exit(main(['try', 'mine:f', '--items', 'x']))\n"
+    )
+    found = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert found.returncode == 130
+    assert found.stderr.splitlines() == ["flowlab: interrupted: everything that was started has been ended"]
+
+
 @pytest.mark.skipif(os.name == "nt", reason="a console interrupt cannot be sent to one process there")
 def test_site_serves_in_the_foreground_until_interrupted(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "flowlab.cli", "site", "--latency-ms", "0"]
