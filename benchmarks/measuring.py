@@ -1,6 +1,7 @@
 """What measuring costs: a call at each level, and a whole run of the demo's job; and a second opinion on its energy.
 
-Costs are differences between minima of short batches, taken in turns, so that what else the machine does is in none.
+Costs are differences of CPU time between minima of short batches, taken in turns, so that what else the machine does is
+in none.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from flowlab.metrics import Recorder, measured
 from flowlab.metrics.sampler import process_cpu_ns
 
 BATCH = 40
+ROUNDS = 1000
 LEVELS = ("off", "time", "full")
 
 
@@ -44,9 +46,9 @@ COROUTINES = fl.DataFlow(same_later, definitions=[fl.Definition("part", many=Tru
 def _least_us(call: Callable[[], object], n: int, rounds: int) -> float:
     found = []
     for _ in range(rounds):
-        began = time.perf_counter_ns()
+        began = time.process_time_ns()
         call()
-        found.append((time.perf_counter_ns() - began) / n / 1e3)
+        found.append((time.process_time_ns() - began) / n / 1e3)
     return min(found)
 
 
@@ -63,10 +65,10 @@ def wrapper_us(tries: int) -> dict[str, list[float]]:
 
     found: dict[str, list[float]] = {level: [] for level in LEVELS}
     for _ in range(tries):
-        found["off"].append(_least_us(batch(nothing), BATCH, 100))
+        found["off"].append(_least_us(batch(nothing), BATCH, ROUNDS))
         for level in LEVELS[1:]:
             with Recorder(level=level):
-                found[level].append(_least_us(batch(wrapped), BATCH, 100))
+                found[level].append(_least_us(batch(wrapped), BATCH, ROUNDS))
     return _beyond(found)
 
 
@@ -88,7 +90,7 @@ def operation_us(executor: str, tries: int, n: int = 300) -> dict[str, list[floa
     found: dict[str, list[float]] = {level: [] for level in LEVELS}
     for _ in range(tries):
         for level, call in calls.items():
-            found[level].append(_least_us(call, n, 8))
+            found[level].append(_least_us(call, n, ROUNDS // 20))
     return _beyond(found)
 
 

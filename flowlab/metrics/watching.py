@@ -13,7 +13,7 @@ from time import perf_counter_ns
 from typing import Any
 
 from flowlab.metrics.active import THREAD, Call
-from flowlab.metrics.clocks import NEAR_NS, Traced, runqueue_near, runqueue_ns
+from flowlab.metrics.clocks import NEAR_NS, Traced, runqueue_near
 from flowlab.metrics.probes import STEPS_KEPT, Measured, measured_memory, settle_memory, watch_memory
 from flowlab.metrics.record import STEPS_AT
 from flowlab.metrics.sizes import input_size
@@ -32,14 +32,18 @@ class Watch:
 
     def begin(self) -> None:
         """Begin a step: the driver's call is the innermost plain one on this thread."""
-        self.frame = next((call for call in reversed(THREAD.calls) if not isinstance(call, Measured)), None) or Call(0)
+        calls = THREAD.calls
+        if calls and not isinstance(calls[-1], Measured):
+            self.frame = calls[-1]
+        else:
+            self.frame = next((call for call in reversed(calls) if not isinstance(call, Measured)), None) or Call(0)
         if self.memory is not None:
-            watch_memory(self.frame, self.memory, THREAD.calls[:-1])
+            watch_memory(self.frame, self.memory, calls[:-1])
         self.at = runqueue_near()
 
     def end(self) -> None:
         """End a step, and let the driver's call know."""
-        now = runqueue_ns()
+        now = runqueue_near(NEAR_NS)
         known = now is not None and self.at is not None and self.queued_ns is not None
         self.queued_ns = self.queued_ns + now - self.at if known else None  # type: ignore[operator]
         frame = self.frame
