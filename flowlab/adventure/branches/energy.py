@@ -99,7 +99,7 @@ def latency_of(settings: Mapping[str, Any], option: str) -> float:
 
 def facts(comparison: Comparison) -> dict[str, dict[str, Any]]:
     """Return what the journal keeps: by way, time, CPU, energy with its band, and whether it is told from serial."""
-    kept = ("n", "wall_s", "cpu_s", "energy_j", "energy_low_j", "energy_high_j")
+    kept = ("n", "wall_s", "wall_low_s", "wall_high_s", "cpu_s", "energy_j", "energy_low_j", "energy_high_j")
     profile = next(run.energy.profile for run in comparison.runs if run.energy)
     return {
         str(row["strategy"]): {name: row[name] for name in kept}
