@@ -22,13 +22,16 @@ from flowlab.metrics.sizes import input_size
 class Watch:
     """The readings of one call, added up over its steps."""
 
-    __slots__ = ("at", "frame", "memory", "queued_ns", "sized", "steps_at")
+    __slots__ = ("at", "fields", "frame", "memory", "queued_ns", "steps_at")
 
     def __init__(self, memory: Traced | None, arguments: tuple[Any, ...]) -> None:
         self.memory = memory
-        self.sized = input_size(arguments)
         self.queued_ns: int | None = 0
         self.steps_at: list[int] = []
+        self.fields: dict[str, Any] = {}
+        sized = input_size(arguments)
+        if sized is not None:
+            self.fields["input_size"], self.fields["input_unit"] = sized
 
     def begin(self) -> None:
         """Begin a step: the driver's call is the innermost plain one on this thread."""
@@ -41,32 +44,32 @@ class Watch:
             watch_memory(self.frame, self.memory, calls[:-1])
         self.at = runqueue_near()
 
-    def end(self) -> None:
-        """End a step, and let the driver's call know."""
+    def end(self, began: int | None = None) -> None:
+        """End a step, and let the driver's call know.
+
+        Args:
+            began: When it began, if it is one of several.
+        """
         now = runqueue_near(NEAR_NS)
         known = now is not None and self.at is not None and self.queued_ns is not None
         self.queued_ns = self.queued_ns + now - self.at if known else None  # type: ignore[operator]
-        frame = self.frame
-        if frame.fields is None:
-            frame.fields = {}
-        if frame.custom is None:
-            frame.custom = {}
-        frame.fields["runqueue_ns"] = self.queued_ns
-        if self.sized is not None:
-            frame.fields["input_size"], frame.fields["input_unit"] = self.sized
+        frame, fields = self.frame, self.fields
+        fields["runqueue_ns"] = self.queued_ns
+        if began is not None and len(self.steps_at) < 2 * STEPS_KEPT:
+            self.steps_at += (began, perf_counter_ns())
+            fields[STEPS_AT] = self.steps_at
         if self.memory is not None:
             settle_memory(frame, self.memory, THREAD.calls[:-1])
-            frame.fields.update(measured_memory(frame))
-
-    def stepped(self, began: int, ended: int) -> None:
-        """Say when a step was."""
-        if len(self.steps_at) < 2 * STEPS_KEPT:
-            self.steps_at += (began, ended)
-            self.frame.fields[STEPS_AT] = self.steps_at  # type: ignore[index]
+            fields.update(measured_memory(frame))
+        frame.fields = fields
+        if frame.custom is None:
+            frame.custom = {}
 
 
 class Steps:
     """A coroutine or generator whose every step is watched; all else is its own."""
+
+    __slots__ = ("steps", "watch")
 
     def __init__(self, steps: Any, watch: Watch) -> None:
         self.steps = steps
@@ -103,8 +106,7 @@ class Steps:
         try:
             return method(*arguments)
         finally:
-            watch.end()
-            watch.stepped(began, perf_counter_ns())
+            watch.end(began)
 
 
 class Elements:
