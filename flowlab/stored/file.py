@@ -63,6 +63,8 @@ def check(path: Path) -> bool:
         return False
     try:
         with closing(sqlite3.connect(path.absolute().as_uri() + "?immutable=1", uri=True)) as connection:
+            # Else a file that is shorter than it says, as while its log is being taken over, would not be read.
+            connection.execute("PRAGMA writable_schema=ON")
             (application,) = connection.execute("PRAGMA application_id").fetchone()
             (version,) = connection.execute("PRAGMA user_version").fetchone()
     except sqlite3.OperationalError as error:

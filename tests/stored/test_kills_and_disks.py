@@ -206,6 +206,28 @@ def test_a_full_disk_is_one_warning_and_the_run_goes_on(path: Path) -> None:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
+def test_a_file_whose_log_was_taken_over_in_part_is_still_a_store(flow: fl.DataFlow, path: Path) -> None:
+    """So a disk that gets full leaves it, or a kill: the first page tells of pages that are in the log alone."""
+    with fl.store(path):
+        flow.run({"count": 3})
+    log = path.with_name(path.name + "-wal")
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA wal_autocheckpoint=0")
+        connection.executemany("INSERT INTO sample VALUES (1, ?, 0, 0, 1)", ((n,) for n in range(2000)))
+        before, logged = path.read_bytes(), log.read_bytes()
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        after = path.read_bytes()
+    assert len(before) < len(after)
+    path.write_bytes(after[:4096] + before[4096:])
+    log.write_bytes(logged)
+    assert [run.calls for run in fl.runs(path)] == [8]
+    with fl.store(path):
+        flow.run({"count": 3})
+    assert [run.calls for run in fl.runs(path)] == [8, 8]
+    samples = fl.load(fl.runs(path)[0], path).samples
+    assert samples is not None and len(samples.times_ns) == 2000
+
+
 @pytest.mark.parametrize("folder", ["a file", "/proc", "read-only"])
 def test_a_folder_nobody_can_write_in_is_one_warning_and_the_run_goes_on(
     flow: fl.DataFlow, tmp_path: Path, folder: str
