@@ -34,8 +34,8 @@ from flowlab.errors import require
 from flowlab.metrics.costing import Balance
 from flowlab.metrics.power import profile_named
 
-LATENCY_MS = {"server": 2.0, "desktop": 40.0, "edge": 200.0}
-"""How far the site is from such a machine: in the same building, over the internet, beyond a mobile network."""
+LATENCY_MS = {"server": 2.0, "edge": 200.0}
+"""How far the site is from such a machine: in the same building, beyond a mobile network; a desktop's is a setting."""
 
 DO_LESS, PROCESSES, DATAFLOW = "do less", "processes", "dataflow"
 WAYS: Ways = {
@@ -83,18 +83,12 @@ def edge(settings: Mapping[str, Any], progress: Progress) -> Outcome:
 def _as_machine(option: str, settings: Mapping[str, Any], progress: Progress) -> Outcome:
     from flowlab.workloads import loneliest
 
-    latency_ms = latency_of(settings, option)
+    latency_ms = LATENCY_MS.get(option, settings["latency_ms"])
     with loneliest.site(latency_ms=latency_ms, seed=settings["seed"]) as site:
         found = surveyed("profile", option, WAYS, settings, progress, site)
     comparison = costed(found.value, option)
     line = f"{found.line} The site waits {latency_ms:g} ms."
     return Outcome("profile", option, line, comparison.sentence, comparison, facts(comparison))
-
-
-def latency_of(settings: Mapping[str, Any], option: str) -> float:
-    """Return the site's wait in milliseconds: what the reader said, else as far as such a machine is from it."""
-    said = settings["latency_ms"]
-    return LATENCY_MS[option] if said is None else float(said)
 
 
 def facts(comparison: Comparison) -> dict[str, dict[str, Any]]:
