@@ -25,6 +25,8 @@ class Missing:
 
 
 MISSING: Final = Missing()
+NAN: Final = object()
+"""What all floats that are not a number are compared by: else it would count which object they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,13 @@ class Definition:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
             raise FlowError("a definition needs a name: give a string that is not empty")
+        if self.check is not None or self.combine is not None or self.unique is not False:
+            self._validate()
+
+    def _validate(self) -> None:
+        for setting, value in (("check", self.check), ("combine", self.combine), ("unique", self.unique)):
+            if not (value is None or isinstance(value, bool) or callable(value)):
+                raise FlowError(f"definition {self.name!r}: {setting} is a function, not {value!r}")
 
     def holds(self) -> bool:
         """Whether its default, where nothing delivers a value, lets run what it is a condition of."""
@@ -78,6 +87,8 @@ class Definition:
 def key_of(definition: Definition, value: Any) -> Any:
     """What two values of a unique definition are compared by: a hashable key, by content for lists, dicts and sets."""
     key = definition.unique(value) if callable(definition.unique) else value
+    if type(key) is float and key != key:
+        return NAN
     try:
         hash(key)
     except TypeError:

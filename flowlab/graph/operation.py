@@ -188,14 +188,14 @@ def _make(
     title = name or _title(function, outputs)
     parameters, defaults, named, kind = signature(function, title)
     takes = parameters if not inputs else _wired(title, parameters, inputs)
-    makes, keys, several = ((outputs,), None, False) if type(outputs) is str else _outputs(title, outputs)
+    makes, keys, several = ((outputs,), None, False) if type(outputs) is str and outputs else _outputs(title, outputs)
     if settings and not settings.keys() <= SETTINGS:
         unknown = sorted(settings.keys() - SETTINGS)[0]
         raise FlowError(f"operation {title!r} has no setting {unknown!r}{nearest(unknown, SETTINGS)}")
     gathered = (
         () if not collect else _collected(title, (collect,) if isinstance(collect, str) else collect, parameters, takes)
     )
-    conditions = () if not when else (when,) if isinstance(when, str) else tuple(when)
+    conditions = () if not when else (when,) if isinstance(when, str) else _named(title, "when", when)
     made = _new(title, function, parameters, takes, defaults, named, makes)
     if keys is not None or several or expand or gathered or conditions or scope is not None or kind != "function":
         settings.update(
@@ -290,13 +290,19 @@ def _outputs(title: str, outputs: Any) -> tuple[tuple[str, ...], tuple[Any, ...]
     if outputs is None:
         return (title,), None, False
     if isinstance(outputs, str):
-        return (outputs,), None, False
-    if isinstance(outputs, Mapping):
-        return tuple(outputs.values()), tuple(outputs), False
-    makes = tuple(outputs)
+        return _named(title, "outputs", (outputs,)), None, False
+    keyed = isinstance(outputs, Mapping)
+    makes = _named(title, "outputs", outputs.values() if keyed else outputs)
     if len(set(makes)) != len(makes):
         raise FlowError(f"operation {title!r} names an output twice: name each of {', '.join(makes)} once")
-    return makes, None, True
+    return makes, tuple(outputs) if keyed else None, not keyed
+
+
+def _named(title: str, setting: str, names: Any) -> tuple[str, ...]:
+    found = tuple(names) if isinstance(names, Iterable) else (names,)
+    if not all(isinstance(name, str) and name for name in found):
+        raise FlowError(f"operation {title!r}: {setting} are names of definitions: give strings that are not empty")
+    return found
 
 
 def _collected(
@@ -328,11 +334,16 @@ def _validate(made: Operation) -> None:
             raise FlowError(f"operation {name!r}: runs is one of {', '.join(PLACES)}, not {made.runs!r}")
         if made.is_async and made.runs != "asyncio":
             raise FlowError(f"operation {name!r} is a coroutine and runs on the loop: take away runs={made.runs!r}")
-    if made.weight < 0 or made.retries < 0 or made.backoff_s < 0:
-        raise FlowError(f"operation {name!r}: weight, retries and backoff_s are 0 or more")
-    if made.timeout_s is not None and made.timeout_s <= 0:
-        raise FlowError(f"operation {name!r}: timeout_s is more than 0, or None for no limit")
-    if made.workers is not None and made.workers < 1:
-        raise FlowError(f"operation {name!r}: workers is at least 1")
+    try:
+        if not (made.weight >= 0 and made.retries >= 0 and made.backoff_s >= 0):
+            raise FlowError(f"operation {name!r}: weight, retries and backoff_s are 0 or more")
+        if made.timeout_s is not None and not made.timeout_s > 0:
+            raise FlowError(f"operation {name!r}: timeout_s is more than 0, or None for no limit")
+        if made.workers is not None and not made.workers >= 1:
+            raise FlowError(f"operation {name!r}: workers is at least 1")
+    except TypeError:
+        raise FlowError(f"operation {name!r}: weight, retries, backoff_s, timeout_s and workers are numbers") from None
+    if made.domain is not None and not callable(made.domain):
+        raise FlowError(f"operation {name!r}: domain is a function of its parameters, not {made.domain!r}")
     if "generator" in made.kind and not made.expand and made.scope is None:
         raise FlowError(f"operation {name!r} is a generator: say expand=True, or return a list")

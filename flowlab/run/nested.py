@@ -75,8 +75,8 @@ class Nested:
         context.prefix = f"{outer.prefix}{node.name}/"
         return context, given
 
-    def _result(self, context: Context, outer: Context) -> tuple[Any, ...]:
-        """The outputs' values, in order.
+    def _result(self, context: Context, outer: Context, node: Any, element: int) -> tuple[Any, ...]:
+        """The outputs' values, in order; if one is missing, those that were made stand.
 
         Raises:
             RunError: One of them could not be made.
@@ -89,8 +89,22 @@ class Nested:
         losses = (replace(loss, operation=context.prefix + loss.operation) for loss in context.state.losses)
         outer.state.losses.extend(losses)
         going.taken(outer.log, context.log, context.prefix)
-        check(run, True)
+        if run.failures:
+            for position, name in enumerate(self.outputs):
+                if name in run and self._early(outer, node, position):
+                    outer.state.partly(node, element, position, run[name])
+            check(run, True)
         return tuple(run[name] for name in self.outputs)
+
+    def _early(self, outer: Context, node: Any, position: int) -> bool:
+        """Whether an output flows on, and stands, whatever becomes of its call.
+
+        Not if the call may be made again or run out of time: what stood then would depend on timing.
+        """
+        number, operation = node.outs[position], node.operation
+        if number < 0 or operation.retries or operation.timeout_s is not None:
+            return False
+        return not outer.layout.slots[number].contested
 
     def _listen(self, context: Context, outer: Context, node: Any, element: int, pump: Any) -> None:
         """Let each output flow on when it is made."""
@@ -99,11 +113,7 @@ class Nested:
 
         def heard(number: int, value: Any) -> None:
             position = positions.get(number)
-            if (
-                position is not None
-                and not node.operation.retries
-                and not outer.layout.slots[node.outs[position]].contested
-            ):
+            if position is not None and self._early(outer, node, position):
                 outer.state.partly(node, element, position, value)
                 pump()
 
@@ -117,7 +127,7 @@ class Nested:
         try:
             await driver.run(context, given)
         finally:
-            result = _Later(self, context, call.context)
+            result = _Later(self, context, call.context, call.node, call.element)
         return result.values()
 
     def run_inline(self, inline: Any, outer: Context, node: Any, element: int, arguments: tuple[Any, ...]) -> None:
@@ -131,7 +141,7 @@ class Nested:
                 context, given = self._context(outer, node, arguments)
                 self._listen(context, outer, node, element, lambda: None)
                 inline.run(context, given)
-                values = self._result(context, outer)
+                values = self._result(context, outer, node, element)
                 timeout_s = node.operation.timeout_s
                 if timeout_s is not None and inline.clock() - started > timeout_s * 1e9:
                     raise timed_out(node.operation)
@@ -150,11 +160,11 @@ class Nested:
 class _Later:
     """A finished context whose log is handed over also if it was stopped."""
 
-    def __init__(self, nested: Nested, context: Context, outer: Context) -> None:
-        self.nested, self.context, self.outer = nested, context, outer
+    def __init__(self, nested: Nested, *where: Any) -> None:
+        self.nested, self.where = nested, where
 
     def values(self) -> tuple[Any, ...]:
-        return self.nested._result(self.context, self.outer)
+        return self.nested._result(*self.where)
 
 
 def nested_operation(

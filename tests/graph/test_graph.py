@@ -68,6 +68,13 @@ BAD = [
     ({"collect": "x"}, "collects 'x'"),
     ({"retry": 1}, "no setting 'retry'"),
     ({"outputs": ["a", "a"]}, "names an output twice"),
+    ({"outputs": {"k": "a", "l": "a"}}, "name each of a, a once"),
+    ({"outputs": ""}, "outputs are names of definitions"),
+    ({"outputs": ["a", 3]}, "give strings that are not empty"),
+    ({"when": 3}, "when are names of definitions"),
+    ({"weight": float("nan")}, "retries and backoff_s are 0 or more"),
+    ({"retries": "3"}, "are numbers"),
+    ({"domain": 3}, "domain is a function"),
 ]
 
 
@@ -75,6 +82,12 @@ BAD = [
 def test_a_bad_setting_says_what_is_allowed(settings, says):
     with pytest.raises(FlowError, match=says):
         operation(**settings)(f)
+
+
+@pytest.mark.parametrize("setting", ["check", "combine", "unique"])
+def test_a_definitions_functions_are_functions(setting):
+    with pytest.raises(FlowError, match=f"{setting} is a function, not 3"):
+        Definition("x", **{setting: 3})
 
 
 def test_a_coroutine_runs_on_the_loop_and_nowhere_else():

@@ -202,3 +202,12 @@ def test_a_call_on_what_a_sub_flow_made_comes_after_the_sub_flows_call(executor)
     inner = DataFlow(operation(name="lower", outputs="word")(lambda text: text.lower()), name="inner")
     flow = DataFlow(inner, operation(name="take", outputs="z")(lambda word: word + "!"))
     assert flow.run({"text": "A"}, executor=executor).calls == ("inner/lower", "take")
+
+
+@every
+def test_what_is_not_a_number_is_one_input_of_a_unique_definition_whichever_object_it_is(executor):
+    flow = DataFlow(
+        operation(outputs="v")(lambda place: float("nan")), operation(outputs="text")(lambda v: str(v)),
+        definitions=[Definition("place", many=True), Definition("v", unique=True)],
+    )  # fmt: skip
+    assert flow.run({"place": [0, 1]}, ["text"], executor=executor)["text"] == ["nan"]

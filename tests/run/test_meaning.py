@@ -319,3 +319,41 @@ def test_workers_is_how_many_threads_or_processes_there_are(executor):
     run = flow.run({"x": range(40)}, executor=executor, workers=2)
     where = {(record.pid, record.tid) for record in run.records if record.operation == "y"}
     assert run["y"] == list(range(40)) and 1 <= len(where) <= 2
+
+
+@every
+def test_what_a_sub_flow_made_stands_though_its_call_fails(executor):
+    inner = DataFlow(
+        operation(outputs="b")(lambda a: a + 1), operation(outputs="c")(lambda b: b if b != 2 else 1 / 0), name="inner"
+    )
+    flow = DataFlow(
+        inner.as_operation(outputs={"b": "b", "c": "c"}, on_error="skip"),
+        operation(outputs="all", collect=["b", "c"])(lambda b, c: (b, c)), definitions=[Definition("a", many=True)],
+    )  # fmt: skip
+    run = flow.run({"a": [0, 1, 2]}, ["all"], executor=executor)
+    assert run["all"] == ([1, 2, 3], [1, 3])
+    assert kinds(run.errors) == [("inner", "RunError"), ("inner/c", "ZeroDivisionError")]
+
+
+@every
+def test_a_sub_flow_whose_time_is_over_leaves_nothing_whatever_it_had_made(executor):
+    inner = DataFlow(
+        operation(outputs="b")(lambda a: a + 1), operation(outputs="c")(lambda b: time.sleep(1.2) or b), name="inner"
+    )
+    flow = DataFlow(
+        inner.as_operation(outputs={"b": "b", "c": "c"}, timeout_s=1, on_error="skip"),
+        operation(outputs="all", collect=["b", "c"])(lambda b, c: (b, c)), definitions=[Definition("a", many=True)],
+    )  # fmt: skip
+    run = flow.run({"a": [0]}, ["all"], executor=executor)
+    assert run["all"] == ([], []) and kinds(run.errors) == [("inner", "CallTimeout")]
+
+
+def test_a_resource_of_scope_run_takes_nothing_there_are_many_of():
+    @resource
+    def connection(x):
+        yield x
+
+    flow = DataFlow(connection, operation(outputs="y")(lambda connection: connection), definitions=MANY_X)
+    with pytest.raises(FlowError, match="'connection' is opened once"):
+        flow.run({"x": [1, 2]}, ["y"])
+    assert flow.run({"x": []}, ["x"])["x"] == []

@@ -136,6 +136,11 @@ class _Builder:
             axis = shapes.axis(f"product:{operation.name}")
             self.made.hidden[axis] = frozenset(order)
             order = [axis]
+        if operation.scope == "run" and order:
+            raise FlowError(
+                f"resource {operation.name!r} is opened once for the whole run and takes something there are many of: "
+                f"collect it, or say scope='context' for one of each"
+            )
         self.call_order[operation.name] = tuple(order)
         if operation.expand:
             order = [*order, shapes.axis(f"expand:{operation.name}", shapes.shape(frozenset(order)))]
