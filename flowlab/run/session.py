@@ -89,7 +89,10 @@ def prepare(flow: Any, inputs: Mapping[str, Any], outputs: Iterable[str] | None)
     """
     if isinstance(outputs, str):
         raise FlowError(f"outputs is a list of names: say outputs=[{outputs!r}]")
-    key = (tuple(inputs), None if outputs is None else tuple(outputs))
+    try:
+        key = (tuple(inputs), None if outputs is None else tuple(outputs))
+    except TypeError as error:
+        raise unreadable(inputs) from error
     found: Prepared | None = flow._layouts.get(key)
     if found is None:
         given, wanted = flow._names(inputs, outputs)
@@ -103,6 +106,11 @@ def prepare(flow: Any, inputs: Mapping[str, Any], outputs: Iterable[str] | None)
             flow._layouts.pop(next(iter(flow._layouts)))
         found = flow._layouts[key] = Prepared(made, defaults)
     return found
+
+
+def unreadable(inputs: Any) -> FlowError:
+    """What is said of inputs that are no mapping."""
+    return FlowError(f"inputs are a mapping of names to values, not a {type(inputs).__name__}: give {{'name': value}}")
 
 
 def default_lists(graph: Any, given: Iterable[str]) -> dict[str, Any]:
@@ -122,7 +130,10 @@ def given_values(prepared: Prepared, inputs: Mapping[str, Any]) -> dict[str, Any
     """
     slots = prepared.layout.slots
     slot_of = prepared.layout.slot_of
-    found = {**prepared.defaults, **inputs}
+    try:
+        found = {**prepared.defaults, **inputs}
+    except TypeError as error:
+        raise unreadable(inputs) from error
     checked = False
     for name, value in found.items():
         slot = slots[slot_of[name]]

@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from flowlab.errors import FlowError
+from flowlab.errors import FlowError, FlowlabError
 from flowlab.metrics import active
 from flowlab.run.drivers.inline import Inline
 from flowlab.run.drivers.loop import Loop
@@ -19,7 +19,7 @@ from flowlab.run.outcome.context import run_name
 from flowlab.run.outcome.headway import showing
 from flowlab.run.outcome.result import Run
 from flowlab.run.quick import Path, Quick, QuickRun
-from flowlab.run.session import Prepared, Settings, finish, given_values, prepare
+from flowlab.run.session import Prepared, Settings, finish, given_values, prepare, unreadable
 
 _END = object()
 
@@ -117,11 +117,14 @@ class Here:
         for item in items.some(min(self.quick.size, limit)) if items.plain else (await items.bring(),):
             if item is _END:
                 break
-            path = paths.get(tuple(item))
+            try:
+                path = paths.get(tuple(item)) or self._path(item, items)
+            except (FlowlabError, TypeError) as error:  # the items before it are handed out first
+                items.ended = True
+                items.error = error if isinstance(error, FlowlabError) else unreadable(item)
+                break
             if path is None:
-                path = self._path(item, items)
-                if path is None:
-                    break
+                break
             found.append((path, item))
         return found
 
@@ -176,10 +179,14 @@ class Stream:
         self.flying: deque[asyncio.Task[Run]] = deque()
         self.finished: deque[asyncio.Task[Run]] = deque()
 
-    def launch(self, item: Any) -> None:
-        """Start a context for an item."""
-        prepared = prepare(self.flow, item, self.outputs)
-        values = given_values(prepared, item)
+    def launch(self, item: Any, items: Source) -> None:
+        """Start a context for an item; one that does not fit the flow ends the source, after the items before it."""
+        try:
+            prepared = prepare(self.flow, item, self.outputs)
+            values = given_values(prepared, item)
+        except FlowlabError as error:
+            items.ended, items.error = True, error
+            return
         if self.driver is None:
             self.driver = Loop(prepared.place(self.settings), self.settings.workers)
             self.driver.expected = self.limit
@@ -276,13 +283,13 @@ async def _stream(
 
 async def _flown(items: Source, flight: Stream) -> AsyncGenerator[Run, None]:
     """Yield the run of each item from the first that could not go straight through, at most `limit` in flight."""
-    flight.launch(items.pushed.pop())
     try:
+        flight.launch(items.pushed.pop(), items)
         while True:
             while items.plain and not items.ended and len(flight.flying) < flight.limit:
                 item = items.next()
                 if item is not _END:
-                    flight.launch(item)
+                    flight.launch(item, items)
             asked = None if items.plain or items.ended or len(flight.flying) >= flight.limit else items.ask()
             task = flight.landed()
             if task is not None:
@@ -298,7 +305,7 @@ async def _flown(items: Source, flight: Stream) -> AsyncGenerator[Run, None]:
             if asked is not None and asked.done():
                 items.asked = None
                 if asked.result() is not _END:
-                    flight.launch(asked.result())
+                    flight.launch(asked.result(), items)
         if items.error is not None:
             raise items.error
     finally:

@@ -21,6 +21,10 @@ def triple(x):
 
 
 FLOW = DataFlow(operation(outputs="y")(triple), operation(outputs="z")(lambda y: y + 1))
+MANY = DataFlow(
+    operation(outputs="part", expand=True)(lambda x: [x] * 3),
+    operation(outputs="z", collect="part")(lambda part: sum(part) + 1),
+)
 
 
 def collect(stream, count=None):
@@ -298,3 +302,28 @@ def test_a_run_that_was_handed_out_is_not_kept_by_the_stream():
     alive = []
     asyncio.run(main())
     assert alive[9] <= 3
+
+
+@every
+@pytest.mark.parametrize("item", [{"xx": 1}, 7], ids=["unknown name", "a number"])
+@pytest.mark.parametrize("flow", [FLOW, MANY], ids=["straight", "many"])
+def test_an_item_that_does_not_fit_the_flow_ends_the_stream_after_the_items_before_it(executor, item, flow):
+    seen = []
+
+    async def main():
+        source = [{"x": i} for i in range(1, 60)] + [item, {"x": 1}]
+        async with aclosing(flow.stream(source, ["z"], executor=executor, limit=8)) as runs:
+            async for run in runs:
+                seen.append(run["z"])
+
+    with pytest.raises(FlowError, match=r"given is 'xx'|mapping of names to values"):
+        asyncio.run(main())
+    assert seen == [3 * i + 1 for i in range(1, 60)]
+
+
+@every
+@pytest.mark.parametrize("inputs", [7, "x", [1]], ids=["a number", "a text", "a list"])
+def test_inputs_that_are_no_mapping_are_an_error_that_says_so(executor, inputs):
+    for start in (FLOW.run, lambda inputs, outputs, **how: FLOW.map([inputs], outputs, **how)):
+        with pytest.raises(FlowError, match=r"mapping of names to values|given is 1"):
+            start(inputs, ["z"], executor=executor)
