@@ -67,7 +67,7 @@ def test_what_threads_cost_is_said_of_every_way(comparison, corner, two_cores):
     said = scaling.costs(comparison, corner)
     assert len(said) == len(comparison.strategies)
     assert said[0] == "serial (1): 0.40 s of CPU time (medians of 1)"
-    assert said[2].startswith("where to stop (4): 0.40 s of CPU time, 0.0 MB more for every thread after the first")
+    assert said[2].startswith("enough (4): 0.40 s of CPU time, 0.0 MB more for every thread after the first")
 
 
 def test_a_sweep_gives_each_number_to_the_call_and_keeps_its_times_and_records():

@@ -26,7 +26,7 @@ from flowlab.scaling import Fit, Sweep
 THREADS = (1, 2, 3, 4, 6, 8, 12, 16)
 """Numbers of threads that the site is asked by."""
 
-SERIAL, CORES, STOP, TWICE, MOST = "serial", "one a core", "where to stop", "twice as many", "sixteen"
+SERIAL, CORES, STOP, TWICE, MOST = "serial", "one a core", "enough", "twice as many", "sixteen"
 WAYS = {"cores": (SERIAL, CORES, STOP), "knee": (SERIAL, STOP, TWICE), "many": (SERIAL, STOP, MOST)}
 """By branch, what it compares."""
 OWN = {"cores": CORES, "knee": STOP, "many": MOST}
