@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator
 from types import coroutine
 from typing import Any
 
-from flowlab.metrics.active import CALL, THREAD, Call
+from flowlab.metrics.active import CALL, THREAD, Call, lay_out
 from flowlab.metrics.clocks import NEAR_NS, Traced, runqueue_near
 
 STEPS_KEPT = 1000
@@ -229,22 +229,11 @@ class Measured(Call):
             parent.add_away(self.cpu_ns - self.in_parent_ns)
 
 
-def _name_attributes() -> None:
-    """Have the first call get what most calls get.
-
-    CPython keeps the attributes of instances in arrays of one layout, which is settled by the first few: calls that get
-    others later cost a microsecond more. So a program's first coroutines would make its functions dearer.
-    """
-    call = Measured.__new__(Measured)
-    for name in (
-        "id", "recorder", "clocks", "operation", "stage", "parent", "here", "started_ns", "loop", "away", "followed",
-        "inner_ns", "read_ns", "cpu_at", "ended_ns", "cpu_ns", "cpu_self_ns", "guessed", "executor", "runqueue_ns",
-        "queued_at", "steps", "shown", "custom", "sized", "steps_at", "in_parent_ns",
-    ):  # fmt: skip
-        setattr(call, name, None)
-
-
-_name_attributes()
+lay_out(
+    Measured, "id", "recorder", "clocks", "operation", "stage", "parent", "here", "started_ns", "loop", "away",
+    "followed", "inner_ns", "read_ns", "cpu_at", "ended_ns", "cpu_ns", "cpu_self_ns", "guessed", "executor",
+    "runqueue_ns", "queued_at", "steps", "shown", "custom", "sized", "steps_at", "in_parent_ns",
+)  # fmt: skip
 
 
 def watch_memory(call: Call, traced: Traced, outer: list[Call]) -> None:

@@ -7,7 +7,7 @@ import types
 from collections.abc import Generator
 from typing import Any
 
-from flowlab.metrics.active import THREAD, Call
+from flowlab.metrics.active import THREAD, Call, lay_out
 from flowlab.metrics.probes import Measured, pause_above, resume_all
 
 
@@ -48,6 +48,12 @@ class Cost(Call):
         if self.inside:
             resume_all(self.inside)
             self.inside = None
+
+
+lay_out(
+    Cost, "id", "recorder", "loop", "about", "custom", "inner_ns", "away", "followed", "fields", "alone", "mem_at",
+    "mem_top", "mem_peak_bytes", "mem_net_bytes", "cpu_ns", "steps", "inside",
+)  # fmt: skip
 
 
 @types.coroutine
