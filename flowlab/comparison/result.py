@@ -38,7 +38,8 @@ class StrategyRun:
         start_s: Time until its workers were ready (part of `wall_s`); None if it starts none.
         peak_bytes: Largest memory of all its processes together, sampled from another process.
         memory_method: "pss" (shared pages counted once) or "rss"; None if not sampled.
-        bytes_moved: What its processes sent each other, and what its calls report as `net_bytes`.
+        bytes_moved: What its processes sent each other, and what its calls report as `net_bytes` or, if it
+            stayed on this machine and cost no energy of a network, `loopback_bytes`.
         energy: An estimate with its band, or None.
         records: One record a call.
         samples: Memory and CPU of the tree over time.

@@ -120,16 +120,18 @@ class Bench:
         profile: power.Profile | None,
     ) -> StrategyRun:  # fmt: skip
         records = tuple(result.get("records", ()))
-        reported = sum(int(record.custom.get("net_bytes", 0)) for record in records)
+        sent, stayed = (
+            sum(int(record.custom.get(name, 0)) for record in records) for name in ("net_bytes", "loopback_bytes")
+        )
         wall_s, cpu_s = result.get("wall_s"), result.get("cpu_s")
         peak = samples.peak_bytes if samples else None
         energy = None
         if wall_s is not None and cpu_s is not None:
-            energy = power.estimate(cpu_s, wall_s, peak or 0, cores=self.machine.cores, profile=profile)
+            energy = power.estimate(cpu_s, wall_s, peak or 0, sent, cores=self.machine.cores, profile=profile)
         return StrategyRun(
             strategy=strategy, repeat=repeat, order=order, wall_s=wall_s, cpu_s=cpu_s, start_s=_start_s(records),
             peak_bytes=peak, memory_method=samples.method if samples else None,
-            bytes_moved=None if result.get("pipe_bytes") is None else result["pipe_bytes"] + reported,
+            bytes_moved=None if result.get("pipe_bytes") is None else result["pipe_bytes"] + sent + stayed,
             energy=energy, records=records, samples=samples, started_ns=result.get("started_ns"),
             ended_ns=result.get("ended_ns"), failures=_failures(result.get("value")),
             error=result.get("error"), cores=self.machine.cores, profile=profile,

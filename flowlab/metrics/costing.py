@@ -21,8 +21,8 @@ def cost(records: Iterable[Record], profile: str | Profile | None = None) -> tup
     """Return the records with the energy they are estimated to have cost; what was measured stays.
 
     A call's dynamic energy is of its own CPU, nested calls left out, so that sums count nothing twice. Memory costs
-    while the call lasts, if its memory is known; traffic costs what the call reported as `net_bytes`. Idle energy
-    belongs to no call.
+    while the call lasts, if its memory is known; traffic costs what the call reported as `net_bytes`, by which it means
+    bytes that left the machine. Idle energy belongs to no call.
 
     Args:
         records: Records of any run, costed before or not: the same records can be costed for another machine.

@@ -21,7 +21,7 @@ MACHINE = Machine(cores=2, cpu_model="Intel Xeon", platform="Linux")
 
 
 def run(strategy, wall_s, cpu_s, peak_mb=50, repeat=0):
-    calls = (Record(operation="parse", cpu_self_ns=int(0.6e9 * cpu_s), custom={"net_bytes": 1000}),)
+    calls = (Record(operation="parse", cpu_self_ns=int(0.6e9 * cpu_s), custom={"loopback_bytes": 1000}),)
     return StrategyRun(
         strategy, repeat, repeat, wall_s=wall_s, cpu_s=cpu_s, peak_bytes=int(1e6 * peak_mb), records=calls, cores=2,
         machine_cpu_s=cpu_s + 0.5,

@@ -51,3 +51,19 @@ def test_without_counters_it_is_a_model_and_says_so(tmp_path: Path, monkeypatch:
     (run,) = compared.runs
     assert run.profile is None and run.energy is not None
     assert (run.energy.method, run.energy.uncertainty_rel) == ("model_tdp", 0.5)
+
+
+@pytest.mark.parametrize(("name", "costs"), [("net_bytes", True), ("loopback_bytes", False)])
+def test_only_bytes_that_left_the_machine_cost_and_the_run_says_what_is_said_of_it_later(
+    name: str, costs: bool
+) -> None:
+    def fetch() -> int:
+        with fl.span("fetch"):
+            fl.metric(**{name: 1_000_000})
+        return 1
+
+    compared = fl.compare({"serial": fetch}, repeats=1, say=lambda _: None)
+    (run,) = compared.runs
+    assert run.energy is not None and run.bytes_moved is not None and run.bytes_moved >= 1_000_000
+    assert (run.energy.network_j > 0) == costs
+    assert fl.energy(run).total_j == pytest.approx(run.energy.total_j, rel=1e-9)

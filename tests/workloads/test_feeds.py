@@ -81,7 +81,7 @@ def test_coroutines_get_the_same_items_and_every_call_says_which_it_was(site: lo
         items = asyncio.run(take())
     assert items == [Feed(12, SIZE, 7).item(number) for number in (3, 1)]
     fetches = [record.custom for record in recorder.records if record.operation == "fetch"]
-    assert [(found["item"], found["net_bytes"]) for found in fetches] == [("/feed/3", SIZE), ("/feed/1", SIZE)]
+    assert [(found["item"], found["loopback_bytes"]) for found in fetches] == [("/feed/3", SIZE), ("/feed/1", SIZE)]
 
 
 def test_failures_are_drawn_by_the_item() -> None:

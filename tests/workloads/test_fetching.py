@@ -156,7 +156,7 @@ def test_both_ways_retry_alike_and_report_what_they_met(way: str) -> None:
     assert 0 < clock.waits_s[1] <= 0.1
     (record,) = recorder.records
     assert dict(record.custom) == {
-        "net_bytes": len(found.content), "requests": 4, "statuses": "429 503 429 200", "item": "/login",
+        "loopback_bytes": len(found.content), "requests": 4, "statuses": "429 503 429 200", "item": "/login",
     }  # fmt: skip
 
 

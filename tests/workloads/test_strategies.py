@@ -144,7 +144,7 @@ def test_every_strategy_measures_the_same_steps(quick_site: loneliest.Site, stra
     assert all(record.status == "ok" for record in recorder.records)
     asked = [record.custom["requests"] for record in recorder.records if "requests" in record.custom]
     assert sum(int(str(number)) for number in asked) == loneliest.job(quick_site, n_countries=6).requests
-    received = sum(int(str(r.custom["net_bytes"])) for r in recorder.records if r.operation.startswith("download"))
+    received = sum(int(str(r.custom["loopback_bytes"])) for r in recorder.records if r.operation.startswith("download"))
     assert received == sum(path.stat().st_size for path in tmp_path.iterdir() if path.name != "report.json")
     starts = [record for record in recorder.records if record.stage == "start"]
     assert bool(starts) == (strategy in ("processes", "hybrid", "dataflow"))

@@ -223,5 +223,5 @@ def carbon_g(joules_: float, g_per_kwh: float = GRID_G_PER_KWH) -> float:
 
 def if_far(run: StrategyRun) -> tuple[float, str]:
     """Return the joules that an average allocation gives to a run's bytes if they leave the machine, and its source."""
-    sent = sum(float(str(record.custom.get("net_bytes", 0))) for record in run.records)
+    sent = sum(float(str(record.custom.get("loopback_bytes", 0))) for record in run.records)
     return CCF_NETWORK_J * sent, CCF

@@ -155,7 +155,7 @@ def note_traffic(*answers: httpx.Response) -> None:
     """Attach to the measured call how many bytes of pages came, and how often the site was asked for which page."""
     statuses = [status for answer in answers for status in answer.extensions[STATUSES]]
     metric(
-        net_bytes=sum(answer.num_bytes_downloaded for answer in answers),
+        loopback_bytes=sum(answer.num_bytes_downloaded for answer in answers),
         requests=len(statuses),
         statuses=" ".join(statuses),
         item=public(answers[-1].request.url.path),
