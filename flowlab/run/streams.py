@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sized
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sized
 from contextlib import aclosing
 from dataclasses import replace
 from itertools import islice
@@ -118,6 +118,8 @@ class Here:
             if item is _END:
                 break
             try:
+                if type(item) is not dict and not isinstance(item, Mapping):
+                    raise unreadable(item)
                 path = paths.get(tuple(item)) or self._path(item, items)
             except (FlowlabError, TypeError) as error:  # the items before it are handed out first
                 items.ended = True

@@ -72,6 +72,26 @@ def test_a_resource_of_scope_run_is_opened_once_for_a_map(executor):
 
 
 @every
+def test_items_that_ask_for_one_resource_with_different_inputs_are_told_so(executor):
+    events = []
+
+    @resource
+    def site(url):
+        events.append(url)
+        yield url
+        events.append("closed")
+
+    flow = DataFlow(site, operation(outputs="y", name="use")(lambda site, x: (site, x)))
+    same = flow.map([{"x": i, "url": "here"} for i in range(3)], ["y"], executor=executor)
+    assert [run["y"] for run in same] == [("here", i) for i in range(3)]
+    with pytest.raises(RunError) as raised:
+        flow.map([{"x": i, "url": f"site {i % 2}"} for i in range(3)], ["y"], executor=executor)
+    assert all("one for the whole run" in str(entry.error) for entry in raised.value.errors)
+    assert {entry.operation for entry in raised.value.errors} == {"site"}
+    assert len(events) == 4 and events.count("closed") == 2
+
+
+@every
 def test_a_resource_that_fails_to_open_is_an_error(executor):
     @resource
     def bad():

@@ -322,6 +322,20 @@ def test_an_item_that_does_not_fit_the_flow_ends_the_stream_after_the_items_befo
 
 
 @every
+@pytest.mark.parametrize("item", [7, "x", ["x"]], ids=["a number", "a text", "a list"])
+def test_a_streams_item_that_is_no_mapping_is_an_error_after_those_before_it(executor, item):
+    seen = []
+
+    async def main():
+        async for run in FLOW.stream([{"x": 1}, {"x": 2}, item], ["z"], executor=executor):
+            seen.append(run["z"])
+
+    with pytest.raises(FlowError, match="mapping of names to values"):
+        asyncio.run(main())
+    assert len(seen) == 2
+
+
+@every
 @pytest.mark.parametrize("inputs", [7, "x", [1]], ids=["a number", "a text", "a list"])
 def test_inputs_that_are_no_mapping_are_an_error_that_says_so(executor, inputs):
     for start in (FLOW.run, lambda inputs, outputs, **how: FLOW.map([inputs], outputs, **how)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from flowlab.errors import FlowlabError, RunError
+from flowlab.errors import FlowError, FlowlabError, RunError
 from flowlab.graph.operation import Operation
 
 
@@ -27,6 +27,23 @@ def locked_out(operation: Operation) -> CallTimeout:
         f"operation {operation.name!r} waited for a lock that a call which had timed out still holds: a thread cannot "
         "be stopped, so run that call in processes, or as a coroutine"
     )
+
+
+def told_apart(operation: Operation, first: tuple[Any, ...], arguments: tuple[Any, ...]) -> FlowError | None:
+    """The error of a resource of scope "run" that is asked for with other inputs than it was opened with."""
+    if all(one is other or _equal(one, other) for one, other in zip(first, arguments, strict=True)):
+        return None
+    return FlowError(
+        f"resource {operation.name!r} is one for the whole run, and is asked for with different inputs: give all items "
+        "the same, or say scope='context' for one each"
+    )
+
+
+def _equal(one: Any, other: Any) -> bool:
+    try:
+        return bool(one == other)
+    except Exception:  # arrays, and whatever else cannot say
+        return False
 
 
 def broken_off(error: Exception) -> RunError:

@@ -7,6 +7,7 @@ from typing import Any
 
 from flowlab.executors.task import OK
 from flowlab.metrics.active import THREAD
+from flowlab.run.drivers.attempt import told_apart
 from flowlab.run.drivers.coroutines import Coroutines
 from flowlab.run.drivers.interrupt import Interrupts
 from flowlab.run.drivers.pending import Pending
@@ -20,27 +21,28 @@ class Holding(Coroutines):
     def __init__(self, workers: int | None, interrupts: Interrupts | None) -> None:
         super().__init__(workers, interrupts)
         self.open: list[tuple[Context, Any, Any]] = []
-        self.shared: dict[Any, asyncio.Future[Any]] = {}
+        self.shared: dict[Any, tuple[tuple[Any, ...], asyncio.Future[Any]]] = {}
 
     async def _resource(self, call: Pending) -> None:
         started = self.clock()
         error: BaseException | None = None
         result: Any = None
         operation = call.node.operation
-        shared = self.shared.get(operation) if operation.scope == "run" else None
-        if shared is None:
+        first, shared = self.shared.get(operation, (call.arguments, None))
+        if shared is None or operation.scope != "run":
             shared = self.loop.create_future()
             shared.add_done_callback(lambda future: future.cancelled() or future.exception())
             if operation.scope == "run":
-                self.shared[operation] = shared
+                self.shared[operation] = call.arguments, shared
             closing = asyncio.Event()
             task = asyncio.Task(self._hold(call, shared, closing), loop=self.loop)
             self.open.append((call.context, call.node, (closing, task)))
         try:
             result = await asyncio.shield(shared)
+            error = told_apart(operation, first, call.arguments)
         except Exception as raised:
             error = raised
-            if self.shared.get(operation) is shared:
+            if self.shared.get(operation, (first, None))[1] is shared:
                 del self.shared[operation]
         self._after(call, (call, OK, result, started, self.clock(), None, None, THREAD.tid, None), error)
 

@@ -14,7 +14,7 @@ from flowlab.graph.definition import MISSING
 from flowlab.metrics import active
 from flowlab.metrics.active import CALL, THREAD, Call
 from flowlab.metrics.probes import running_loop
-from flowlab.run.drivers.attempt import broken_off, timed_out, wait_s
+from flowlab.run.drivers.attempt import broken_off, timed_out, told_apart, wait_s
 from flowlab.run.drivers.interrupt import Interrupts
 from flowlab.run.drivers.reading import Reading
 from flowlab.run.drivers.stepping import said
@@ -219,7 +219,12 @@ class Inline:
             operation.inner.run_inline(self, context, node, element, arguments)
             return
         if operation.scope == "run" and operation in self.shared:
-            context.state.done(node, element, (self.shared[operation],))
+            first, opened = self.shared[operation]
+            refused = told_apart(operation, first, arguments)
+            if refused is None:
+                context.state.done(node, element, (opened,))
+            else:
+                context.fail(node, element, arguments, refused)
             return
         attempt = 1
         noted = False
@@ -236,7 +241,7 @@ class Inline:
                 if operation.scope is not None:
                     result = self._open(context, node, result)
                     if operation.scope == "run":
-                        self.shared[operation] = result
+                        self.shared[operation] = arguments, result
                 self.check_time(node, started)
                 values = handler.values(result)
             except BaseException as error:
