@@ -89,8 +89,7 @@ class Ending(Holding):
     def _good_all(self, batch: Batch, touched: dict[Context, Context]) -> None:
         """Short calls of a worker ended well; the caller pumps the contexts touched."""
         pid, calls, values, starts, ends, took, costs, (share, now, size) = batch
-        context: Any = calls[0].context
-        era = context.era
+        context, era = calls[0].context, calls[0].context.era
         for call in calls:
             if call.context is not context or call.gone or call.era != era or not call.handler.brisk:
                 break
@@ -98,34 +97,11 @@ class Ending(Holding):
             touched[context] = context
             self._good_alike(batch, context)
             return
-        context = None
-        state: Any = None
-        rows: list[Any] = []
         for call, value, started, ended, wall, cost in zip(calls, values, starts, ends, took, costs, strict=True):
-            if call.gone or call.era != call.context.era:
-                continue
-            if call.context is not context:
-                context = call.context
-                touched[context] = context
-                state, rows, keep, prefix = context.state, context.log.rows, context.log.keep, context.prefix
-            handler, node = call.handler, call.node
-            extra = (share, cost, now - ended, size, wall)
-            if not handler.bare or handler.limit is not None or node.late:
+            if not call.gone and call.era == call.context.era:
+                touched[call.context] = call.context
+                extra = (share, cost, now - ended, size, wall)
                 self._good(call, (call, OK, value, started, ended, None, pid, pid, extra))
-                continue
-            if keep:
-                rows.append(
-                    (prefix + handler.name if prefix else handler.name, "processes", call.attempt, "ok", None,
-                     call.submitted_ns, started, ended, None, pid, pid, None, extra)
-                )  # fmt: skip
-            context.calls.discard(call)
-            try:
-                state.done(node, call.element, (value,))
-            except FlowlabError as raised:
-                context.fail(node, call.element, call.arguments, raised)
-            context.open -= 1
-        if self.waiting_for_room:
-            self.make_room()
 
     def _good_alike(self, batch: Batch, context: Context) -> None:
         """The short calls of one context ended well, each of which makes one value and nothing else."""

@@ -29,7 +29,7 @@ class Holding(Coroutines):
         result: Any = None
         operation = call.node.operation
         first, shared = self.shared.get(operation, (call.arguments, None))
-        if shared is None or operation.scope != "run":
+        if shared is None:
             shared = self.loop.create_future()
             shared.add_done_callback(lambda future: future.cancelled() or future.exception())
             if operation.scope == "run":

@@ -78,19 +78,9 @@ class Choices:
             self.added.add((slot.number, element))
             self.state._find(slot.number, value, maker, element, 0)
             if not ends and self.state.doubts is not None and (maker, element) in self.state.doubts.calls:
-                self._feed(self.state.nodes[maker], element)
+                self.state.feed(self.state.nodes[maker], element)
         else:
             self.state._put(slot.number, element, value)
-
-    def _feed(self, node: Node, element: int) -> None:
-        """A call that has ended may add to lists again."""
-        state = self.state
-        for collect, path in node.feeds:
-            if path is None:
-                state.busy[collect] += 1
-            else:
-                key = (collect, state.elements.follow(path, element))
-                state.local[key] = state.local.get(key, 0) + 1
 
     def lose(self, slot: Slot, node: Node, element: int, loss: Loss) -> None:
         """A maker will not deliver."""

@@ -141,7 +141,7 @@ class Doubts:
         """A call that stands in line for these slots is over; the elements of those that nothing waits of any more."""
         over = []
         for number in slots:
-            line = self.lines.get(number) or self.line(number)
+            line = self.line(number)
             if element != line.at:
                 line.ended.add(element)
                 continue

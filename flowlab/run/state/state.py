@@ -291,13 +291,8 @@ class State(Losing):
             self.agenda.append((node.number, element, None))
 
     def _start(self, node: Node, element: int, arguments: tuple[Any, ...]) -> None:
-        if node.shape != ROOT:
-            for collect, path in node.feeds:
-                if path is None:
-                    self.busy[collect] += 1
-                else:
-                    key = (collect, self.elements.follow(path, element))
-                    self.local[key] = self.local.get(key, 0) + 1
+        if node.feeds and node.shape != ROOT:
+            self.feed(node, element)
         if node.late:
             self.held.append((node, element, arguments))
         elif node.locks:
@@ -346,6 +341,15 @@ class State(Losing):
         if self.choices is not None and self.choices.keeps(node, element):
             return True
         return self.doubts is not None and (node.number, element) in self.doubts.calls
+
+    def feed(self, node: Node, element: int) -> None:
+        """A call may add to lists: they are not complete."""
+        for collect, path in node.feeds:
+            if path is None:
+                self.busy[collect] += 1
+            else:
+                key = (collect, self.elements.follow(path, element))
+                self.local[key] = self.local.get(key, 0) + 1
 
     def unfeed(self, node: Node, element: int) -> None:
         """A call adds nothing more to any list: those that may be complete now are looked at by `_settle`."""
