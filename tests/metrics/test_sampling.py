@@ -235,10 +235,16 @@ def test_a_reader_knows_this_process_and_no_process_that_is_not_there(reader: Pr
     assert (reader.alive(nobody), reader.rss_bytes(nobody), reader.cpu_ns(nobody)) == (False, None, None)
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="there is no such precedence here")
 @pytest.mark.parametrize("error", [PermissionError, AttributeError])
 def test_where_it_may_not_run_before_others_it_runs_as_they_do(error, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
+    asked = []
+
+    def refuse(*how: object) -> None:
+        asked.append(how)
         raise error
 
+    before = os.sched_getscheduler(0)
     monkeypatch.setattr(os, "sched_setscheduler", refuse, raising=False)
     sampling.take_precedence()
+    assert [how[:2] for how in asked] == [(0, os.SCHED_RR)] and os.sched_getscheduler(0) == before

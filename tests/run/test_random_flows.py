@@ -6,7 +6,7 @@ import random
 import time
 import zlib
 
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from flowlab.dataflow import DataFlow
@@ -152,15 +152,20 @@ def outcome(flow, given_values, outputs, executor):
     }
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.integers(0, 10**9), st.sampled_from([None, ["h"], ["g", "h"], ["f"]]))
-def test_a_random_flow_gives_the_same_under_every_executor_and_order(seed, outputs):
+def random_case(seed, outputs):
+    """The parts, definitions and inputs of a random flow, and what comes of it inline; no example if it is refused."""
     parts, definitions, inputs = random_parts(random.Random(seed))
     try:
         flow = made(parts, definitions, "plain")
     except FlowError:
-        return
-    expected = outcome(flow, inputs, outputs, "inline")
+        reject()
+    return parts, definitions, inputs, outcome(flow, inputs, outputs, "inline")
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 10**9), st.sampled_from([None, ["h"], ["g", "h"], ["f"]]))
+def test_a_random_flow_gives_the_same_under_every_executor_and_order(seed, outputs):
+    parts, definitions, inputs, expected = random_case(seed, outputs)
     for form, executor in FORMS:
         assert outcome(made(parts, definitions, form), inputs, outputs, executor) == expected, (form, executor)
 
@@ -168,10 +173,5 @@ def test_a_random_flow_gives_the_same_under_every_executor_and_order(seed, outpu
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10**9), st.sampled_from([None, ["h"], ["g", "h"]]), st.sampled_from(["plain", "generator"]))
 def test_a_random_flow_gives_the_same_in_worker_processes(seed, outputs, form):
-    parts, definitions, inputs = random_parts(random.Random(seed))
-    try:
-        flow = made(parts, definitions, "plain")
-    except FlowError:
-        return
-    expected = outcome(flow, inputs, outputs, "inline")
+    parts, definitions, inputs, expected = random_case(seed, outputs)
     assert outcome(made(parts, definitions, form), inputs, outputs, "processes") == expected
