@@ -112,7 +112,7 @@ def lay_out(kind: type[Call], *names: str) -> None:
     """Have the first call of a kind get what most calls of that kind get.
 
     CPython keeps the attributes of instances in arrays of one layout, which is settled by the first few: calls that get
-    others later cost a microsecond more. So a program's first coroutines would make its functions dearer.
+    others later cost more. So a program's first coroutines would make its functions dearer.
     """
     call = kind.__new__(kind)
     for name in names:

@@ -23,7 +23,7 @@ WAITED_NS = 20_000
 def runqueue_ns() -> int | None:
     """Return how long this thread has waited for a core so far, None where the system does not say.
 
-    The thread's file stays open: opening costs ten times the reading.
+    The thread's file stays open: opening costs far more than reading.
 
     Source: Linux, Documentation/scheduler/sched-stats.rst, second field of /proc/PID/task/TID/schedstat.
     """

@@ -175,7 +175,7 @@ def energy(found: Any, profile: str | Profile | None = None, *, speed_rel: float
         records,
         cpu_s=_first(getattr(found, "cpu_s", None), sum(record.cpu_self_ns or 0 for record in records) / 1e9),
         wall_s=_first(getattr(found, "wall_s", None), _span_s(records)),
-        memory_bytes=(samples.peak_bytes or 0) if samples is not None else 0,
+        memory_bytes=getattr(found if samples is None else samples, "peak_bytes", None) or 0,
         cores=getattr(found, "cores", None) or (machine or Machine.detect()).cores,
         network_bytes=sum(float(record.custom.get("net_bytes", 0)) for record in records),
         machine_cpu_s=getattr(found, "machine_cpu_s", None),

@@ -138,7 +138,7 @@ class Quick:
         runs: list[Run] = []
         told: list[tuple[int, dict[str, Any]]] = []
         frame.recorder = self.nesting if self.keep else None
-        frame.custom = None  # the instance's own: reading what a class has costs ten times as much
+        frame.custom = None  # the instance's own: reading what a class has costs more
         self.nesting.context = number
         token = CALL.set(frame)
         THREAD.calls.append(frame)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import flowlab as fl
 from flowlab.adventure.branches import energy
 from flowlab.adventure.branches import energy_costs as costs
 from flowlab.adventure.branches.energy_costs import LESS, MORE, PROFILES, UNTOLD, Trade
@@ -49,7 +50,7 @@ def comparison():
 
 def test_the_rows_of_every_run_add_up_to_the_model_of_its_seconds_under_every_profile(comparison):
     for each, profile in product(comparison.runs, PROFILES):
-        found, whole = costs.balance_of(each, profile), profile_named(profile)
+        found, whole = fl.energy(each, profile), profile_named(profile)
         by_hand = whole.idle_w * 2 * each.wall_s + whole.dynamic_w * each.cpu_s
         by_hand += whole.ram_w_per_gb * each.peak_bytes / 1e9 * each.wall_s
         assert sum(found.rows.values()) - found.others_j == pytest.approx(by_hand, rel=1e-9)
@@ -139,11 +140,11 @@ def test_no_difference_is_told_the_other_way_round_under_another_profile(figures
 @given(wall_s=st.floats(0.1, 10), cpu_s=st.floats(0.01, 20), profiles=st.permutations(PROFILES))
 def test_at_the_even_speed_a_run_costs_as_much_and_without_one_it_always_costs_more(wall_s, cpu_s, profiles):
     one, (profile, than, *_) = run("serial", wall_s, cpu_s), profiles
-    wanted_j, speed = costs.balance_of(one, than).total_j, costs.even_speed(one, profile, than)
+    wanted_j, speed = fl.energy(one, than).total_j, costs.even_speed(one, profile, than)
     if speed is None:
-        assert costs.balance_of(one, profile, 1e9).total_j >= wanted_j * (1 - 1e-6)
+        assert fl.energy(one, profile, speed_rel=1e9).total_j >= wanted_j * (1 - 1e-6)
     elif 1e-6 < speed < 1e6:
-        assert costs.balance_of(one, profile, speed).total_j == pytest.approx(wanted_j, rel=1e-9)
+        assert fl.energy(one, profile, speed_rel=speed).total_j == pytest.approx(wanted_j, rel=1e-9)
 
 
 def test_laptop_and_edge_are_as_frugal_at_the_same_speed(comparison):
@@ -164,7 +165,7 @@ def test_a_site_is_as_far_away_as_the_branchs_text_says_at_every_scale():
 
 
 def test_answers_are_right_by_what_was_measured(comparison):
-    serial = costs.balance_of(comparison.best("serial"), "edge")
+    serial = fl.energy(comparison.best("serial"), "edge")
     assert (energy.largest(serial), serial.idle_j > serial.energy.dynamic_j) == ("idle", True)
     assert energy.fastest(comparison) == "asyncio"
     assert energy.is_frugal(comparison, "edge") == "yes"

@@ -17,7 +17,6 @@ from flowlab.adventure.branches.energy_costs import (
     MORE,
     PROFILES,
     SERIAL,
-    balance_of,
     costed,
     energies,
     idle_j,
@@ -31,6 +30,7 @@ from flowlab.adventure.outcomes import WIDTH, Outcome, Progress
 from flowlab.comparison import Comparison, StrategyRun
 from flowlab.comparison.wording import number
 from flowlab.errors import require
+from flowlab.metrics import costing
 from flowlab.metrics.costing import Balance
 from flowlab.metrics.power import profile_named
 
@@ -157,7 +157,7 @@ def rows(comparison: Comparison, ways: Sequence[str], profile: str) -> Any:
     columns = {}
     for way in ways:
         run = comparison.best(way)
-        found = balance_of(run, profile)
+        found = costing.energy(run, profile)
         own = {("this run", name): j for name, j in found.rows.items() if name != "other processes"}
         site_j, others_j = _beside(comparison, run, profile)
         beside = {("not this run", "the site"): site_j, ("not this run", "other processes"): others_j}
@@ -177,7 +177,7 @@ def _beside(comparison: Comparison, run: StrategyRun, profile: str) -> tuple[flo
     """Return the joules of the site, and of all other processes, while a run went on; None is not known."""
     used = [use.cpu_s for use in comparison.services if (use.strategy, use.repeat) == (run.strategy, run.repeat)]
     site_j = None if not used or used[0] is None else profile_named(profile).dynamic_w * used[0]
-    others_j = balance_of(run, profile).others_j
+    others_j = costing.energy(run, profile).others_j
     return site_j, None if others_j is None else max(0.0, others_j - (site_j or 0.0))
 
 

@@ -14,7 +14,7 @@ from statistics import median
 
 from flowlab.comparison import Comparison, ServiceUse, StrategyRun
 from flowlab.comparison.wording import number
-from flowlab.metrics.costing import Balance, balance
+from flowlab.metrics import costing
 from flowlab.metrics.power import CCF, CCF_NETWORK_J, Energy, estimate, profile_named
 
 PROFILES = ("server", "desktop", "laptop", "edge")
@@ -25,24 +25,11 @@ GRID_G_PER_KWH = 379.069
 GRID = "US Southeast grid (SERC), as in Cloud Carbon Footprint 0.17.3 (Apache-2.0)"
 
 
-def balance_of(run: StrategyRun, profile: str, speed_rel: float = 1.0) -> Balance:
-    """Return where a run's energy went under a profile; bytes cost nothing, as the site is on the same machine.
-
-    Args:
-        run: One that ended.
-        profile: Name of a set of coefficients.
-        speed_rel: How many times as fast as here the profile's cores are.
-    """
-    return balance(
-        run.records, cpu_s=run.cpu_s or 0.0, wall_s=run.wall_s or 0.0, memory_bytes=run.peak_bytes or 0,
-        cores=run.cores or 1, machine_cpu_s=run.machine_cpu_s, profile=profile, speed_rel=speed_rel,
-    )  # fmt: skip
-
-
 def costed(comparison: Comparison, profile: str) -> Comparison:
     """Return the comparison with the energy of every run, and of the site, as the profile has it."""
     runs = tuple(
-        run if run.wall_s is None else replace(run, energy=balance_of(run, profile).energy) for run in comparison.runs
+        run if run.wall_s is None else replace(run, energy=costing.energy(run, profile).energy)
+        for run in comparison.runs
     )
     services = tuple(_service(use, comparison, profile) for use in comparison.services)
     again = replace(comparison, runs=runs, services=services)
@@ -151,12 +138,12 @@ def told(comparison: Comparison, way: str, than: str, profile: str, window_s: fl
 def energies(comparison: Comparison, way: str, profile: str, window_s: float | None = None) -> list[Energy]:
     """Return the energy of every run of a way under a profile, while the machine is on: a window, or the run itself."""
     runs = [run for run in comparison.runs_of(way) if run.wall_s is not None]
-    own = [balance_of(run, profile).energy for run in runs]
+    own = [costing.energy(run, profile).energy for run in runs]
     if window_s is None:
         return own
     return [
-        replace(energy, idle_j=profile_named(profile).idle_w * (run.cores or 1) * window_s)
-        for run, energy in zip(runs, own, strict=True)
+        replace(found, idle_j=profile_named(profile).idle_w * (run.cores or 1) * window_s)
+        for run, found in zip(runs, own, strict=True)
     ]
 
 
@@ -195,8 +182,8 @@ def even_speed(run: StrategyRun, profile: str, than: str) -> float | None:
     None: it needs more however fast they are. With the speed s, what computes takes 1 / s of its time and of its
     CPU, so that the energy is a + b / s.
     """
-    wanted_j = balance_of(run, than).total_j
-    slow, slower = balance_of(run, profile).total_j, balance_of(run, profile, 0.5).total_j
+    wanted_j = costing.energy(run, than).total_j
+    slow, slower = costing.energy(run, profile).total_j, costing.energy(run, profile, speed_rel=0.5).total_j
     by_speed = slower - slow
     fixed = slow - by_speed
     return by_speed / (wanted_j - fixed) if wanted_j > fixed else None

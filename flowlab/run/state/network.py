@@ -94,8 +94,8 @@ class Network:
 
     def forget(self) -> None:
         """Let go of the values that nobody asked for; why others are missing stays known."""
-        for slot in self.slots:
-            if not slot.kept:
+        for slot, cells in zip(self.slots, self.cells, strict=True):
+            if cells and not slot.kept:
                 self._drop_all(slot.number)
         self.keys.clear()
 
