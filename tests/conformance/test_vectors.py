@@ -50,10 +50,13 @@ SETTINGS = [
     "on_error",
 ]
 FOLDER = Path(__file__).parent
+FORMS = ("inline", "asyncio", "threads", "processes", "coroutine")
 CASES = [
-    pytest.param(case, id=f"{path.stem}: {case['name']}")
+    pytest.param(case, form, id=f"{path.stem}: {case['name']}-{form}")
     for path in sorted(FOLDER.glob("*.json"))
     for case in json.loads(path.read_text())
+    for form in FORMS
+    if form != "processes" or not case.get("here")  # its body counts calls in the calling process
 ]
 
 
@@ -165,11 +168,8 @@ def judge(case: dict[str, Any], run: Any) -> None:
         assert run.explain(name).endswith(".")
 
 
-@pytest.mark.parametrize("form", ["inline", "asyncio", "threads", "processes", "coroutine"])
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(("case", "form"), CASES)
 def test_a_vector_gives_what_it_says(case, form):
-    if form == "processes" and case.get("here"):
-        pytest.skip("its body counts calls in the calling process")
     executor = None if form == "coroutine" else form
     outputs = case["outputs"]
     if "raises" not in case:
