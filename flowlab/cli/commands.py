@@ -244,7 +244,7 @@ def _show(comparison: Comparison, path: Path, figures: Path | None, started: flo
     if figures is not None:
         print(f"Figures: {', '.join(str(drawn) for drawn in _draw(comparison, figures))}")
     if started is not None and (took_s := time.monotonic() - started) > DEMO_S:
-        print(f"All this took {took_s:.0f} s instead of at most {DEMO_S}: this machine is slow or busy.")
+        print(f"All this took {took_s:.1f} s instead of at most {DEMO_S}: this machine is slow or busy.")
     if not comparison.agree:
         failed = any(run.error for run in comparison.runs)
         print(
