@@ -79,7 +79,8 @@ class Bench:
                 samples, services, reading, machine_s = self._watch(child, strategy, repeat)
             result = _read_result(Path(folder), strategy, child)
             output = (Path(folder) / OUTPUT).read_text(errors="replace")[-_OUTPUT_LIMIT:]
-        profile = None if reading is None else power.read_profile(reading, cores=self.machine.cores)
+        cpu_s = (result.get("cpu_s") or 0.0) + sum(service.cpu_s or 0.0 for service in services)
+        profile = None if reading is None else power.read_profile(reading, cores=self.machine.cores, own_cpu_s=cpu_s)
         run = replace(
             self._figures(strategy, repeat, order, result, samples, profile), output=output, machine_cpu_s=machine_s
         )

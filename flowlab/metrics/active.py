@@ -228,12 +228,18 @@ def inherited_spool() -> str | None:
     A fork server keeps the environment of the moment it was started, so what multiprocessing hands to every child
     comes first.
     """
-    process = sys.modules.get("multiprocessing.process")
-    if process is not None:
-        configuration = getattr(process.current_process(), "_config", {})
-        if SPOOL in configuration:
-            return configuration[SPOOL] or None
+    configuration = handed_down()
+    if SPOOL in configuration:
+        return configuration[SPOOL] or None
     return os.environ.get(SPOOL) or None
+
+
+def handed_down() -> dict[str, Any]:
+    """Return what multiprocessing hands to every child; a dict of no consequence if it is not in use."""
+    process = sys.modules.get("multiprocessing.process")
+    current = getattr(process, "current_process", None)  # missing while another thread imports the module
+    configuration = getattr(current(), "_config", None) if current is not None else None
+    return configuration if isinstance(configuration, dict) else {}
 
 
 def adopt(folder: str | None) -> None:

@@ -127,18 +127,20 @@ READ_REL = 0.1
 """Relative uncertainty of a reading: the counters are the whole machine's, and sharing them by CPU time is a model."""
 
 
-def read_profile(reading: Reading, *, cores: int, base: str | Profile | None = None) -> Profile:
+def read_profile(reading: Reading, *, cores: int, base: str | Profile | None = None, own_cpu_s: float = 0.0) -> Profile:
     """Return the profile under which the model says what was read: what is beyond idle is shared by CPU time.
 
     Args:
         reading: What the counters read during a run, and the CPU seconds of the whole machine meanwhile.
         cores: Cores of the machine.
         base: For idle power, memory and network: a fit to this machine, if there is one.
+        own_cpu_s: CPU seconds the run is known to have used itself: the machine's are counted in steps of 10 ms, and
+            were never fewer.
     """
-    known = profile_named(base)
+    known, cpu_s = profile_named(base), max(reading.cpu_s, own_cpu_s)
     idle_j = min(known.idle_w * cores * reading.wall_s, reading.joules)
     idle_w = idle_j / (cores * reading.wall_s) if reading.wall_s > 0 else 0.0
-    dynamic_w = (reading.joules - idle_j) / reading.cpu_s if reading.cpu_s > 0 else 0.0
+    dynamic_w = (reading.joules - idle_j) / cpu_s if cpu_s > 0 else 0.0
     source = f"RAPL read {reading.joules:.3g} J in {reading.wall_s:.3g} s; idle power, memory and network: {known.name}"
     return Profile(
         "rapl", idle_w, idle_w + dynamic_w, known.ram_w_per_gb, known.network_j_per_byte, source,

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from flowlab.metrics.active import SPOOL
+from flowlab.metrics.active import SPOOL, handed_down
 from flowlab.metrics.record import Record, as_dict, from_dict, plain
 
 SETTINGS = "recorder.json"
@@ -41,7 +41,7 @@ class Spool:
 
     def announce(self) -> None:
         """Let child processes that start from now on find the folder."""
-        configuration = _configuration()
+        configuration = handed_down()
         self._before = (os.environ.get(SPOOL), configuration.get(SPOOL))
         os.environ[SPOOL] = configuration[SPOOL] = self.folder
 
@@ -52,7 +52,7 @@ class Spool:
             os.environ.pop(SPOOL, None)
         else:
             os.environ[SPOOL] = environment
-        _configuration()[SPOOL] = configured if configured is not None else environment
+        handed_down()[SPOOL] = configured if configured is not None else environment
 
     def read(self) -> Iterator[Record]:
         """Yield the records that were completed since the last reading, process by process."""
@@ -93,17 +93,6 @@ def _alive(pid: int) -> bool:
     except OSError:
         return True
     return True
-
-
-def _configuration() -> dict[str, Any]:
-    """Return what multiprocessing hands to every child; a dict of no consequence if it is not in use.
-
-    A fork server keeps the environment of the moment it was started, so the environment alone does not reach its
-    children.
-    """
-    process = sys.modules.get("multiprocessing.process")
-    configuration = getattr(process.current_process(), "_config", None) if process is not None else None
-    return configuration if isinstance(configuration, dict) else {}
 
 
 def settings_of(folder: str) -> dict[str, Any]:

@@ -55,10 +55,11 @@ def process_facts() -> dict[str, Any]:
 
 def _start_method() -> str | None:
     """Return how multiprocessing starts processes here, None if it is not in use; nothing is settled by asking."""
-    module = sys.modules.get("multiprocessing")
-    if module is None:
+    if "multiprocessing" not in sys.modules:
         return None
-    return str(module.get_start_method(allow_none=True) or module.get_all_start_methods()[0])
+    import multiprocessing  # waits where another thread is still importing it
+
+    return multiprocessing.get_start_method(allow_none=True) or multiprocessing.get_all_start_methods()[0]
 
 
 def _blas_threads() -> int | None:

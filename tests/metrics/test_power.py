@@ -126,3 +126,8 @@ def test_under_a_profile_that_was_read_the_whole_machine_costs_what_was_read(
     energy = estimate(busy_s, wall_s, 0, cores=cores, profile=profile)
     assert energy.total_j == pytest.approx(joules, rel=1e-9, abs=1e-9)
     assert energy.method == "rapl"
+
+
+def test_a_run_gets_no_more_than_what_was_read_where_the_machine_counted_less_cpu_than_the_run_used() -> None:
+    profile = read_profile(Reading(40.0, 0.1, cpu_s=0.09), cores=2, own_cpu_s=0.098)
+    assert estimate(0.098, 0.1, 0, cores=2, profile=profile).total_j == pytest.approx(40.0)

@@ -281,3 +281,34 @@ def test_tables_of_a_run_its_recorder_and_its_stored_form_share_their_columns(fl
         stored.table("samples")
     with pytest.raises(fl.FlowlabError, match="rows is one of"):
         stored.table("runs")
+
+
+def test_the_facts_of_a_process_wait_for_what_another_thread_is_still_importing() -> None:
+    program = """
+import importlib.metadata
+import sys
+import threading
+import time
+
+from flowlab.stored import facts
+
+assert "multiprocessing" not in sys.modules
+found = []
+
+
+class Slowly:
+    def find_spec(self, name, *_):
+        if name == "multiprocessing.context":
+            asking.start()
+            time.sleep(0.2)
+        return None
+
+
+asking = threading.Thread(target=lambda: found.append(facts.process_facts()))
+sys.meta_path.insert(0, Slowly())
+import multiprocessing
+
+asking.join()
+assert found and found[0]["start_method"] == multiprocessing.get_all_start_methods()[0], found
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
