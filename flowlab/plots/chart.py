@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowlab.errors import SettingError, require
-from flowlab.plots.theme import Theme, drawing, settle, theme_named
+from flowlab.plots.theme import THEMES, Theme, drawing, repainted, settle, theme_named
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
+    from PIL.Image import Image
 
 Draw = Callable[[Theme, bool], "Figure"]
 
@@ -28,6 +29,11 @@ PNG_DPI = 144
 COLOURS = 128
 ROWS_SHOWN = 100
 _LONG_DECIMALS = re.compile(r"(\d\.\d\d)\d+")
+_DARK = ("[data-jp-theme-light='false']", "[data-vscode-theme-kind='vscode-dark']", "html[data-theme='dark']")
+"""What says in JupyterLab, in VS Code and on the series' site that the page is dark."""
+_BY_THEME = "".join(
+    f"{page} .flowlab-day{{display:none}}{page} .flowlab-night{{display:inline!important}}" for page in _DARK
+)
 _PATH = re.compile(r'(?<= d=")[^"]*')
 
 
@@ -73,12 +79,15 @@ class Chart:
 
     def png(self, dpi: float = PNG_DPI) -> bytes:
         """Return the figure as PNG, by default 1.5 times as fine as a plain screen; few colours make it small."""
+        return _packed(self._few_colours(dpi))
+
+    def _few_colours(self, dpi: float = PNG_DPI) -> Image:
         images = require("PIL.Image", extra="demo", why="to save a figure as PNG")
-        image, small = BytesIO(), BytesIO()
+        image = BytesIO()
         with drawing(theme_named(self.theme)):
             self.figure.savefig(image, format="png", dpi=dpi, metadata={"Software": None})
-        images.open(image).convert("RGB").quantize(COLOURS, dither=0).save(small, "png", optimize=True)
-        return small.getvalue()
+        few: Image = images.open(image).convert("RGB").quantize(COLOURS, dither=0)
+        return few
 
     def save(self, path: str | Path) -> Path:
         """Write the figure to `path`, as SVG or PNG by its ending, and return the path.
@@ -100,11 +109,16 @@ class Chart:
 
     def _repr_html_(self) -> str:
         width, height = self.size_px
-        style = "max-width:100%;height:auto"
+        image = self._few_colours()
+        day = _packed(image)
+        image.putpalette(repainted(image.getpalette() or (), THEMES[self.theme], THEMES["dark"]))
+        rest = f"width='{width}' height='{height}'"
         return (
-            "<figure style='margin:0 0 1em'>"
-            f"<img alt='{escape(self.alt)}' src='{address(self.png())}' width='{width}' height='{height}' "
-            f"style='{style}'>"
+            f"<figure style='margin:0 0 1em'><style>{_BY_THEME}</style>"
+            f"<img alt='{escape(self.alt)}' src='{address(day)}' {rest} class='flowlab-day only-light' "
+            "style='max-width:100%;height:auto'>"
+            f"<img alt='{escape(self.alt)}' src='{address(_packed(image))}' {rest} class='flowlab-night only-dark' "
+            "style='max-width:100%;height:auto;display:none'>"
             f"<figcaption style='max-width:60em'>{escape(self.caption)}</figcaption>{data_table(self.data)}</figure>"
         )
 
@@ -157,6 +171,13 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     return str(value)
+
+
+def _packed(image: Image) -> bytes:
+    """Return a picture of few colours as PNG."""
+    packed = BytesIO()
+    image.save(packed, "png", optimize=True)
+    return packed.getvalue()
 
 
 def _drawn(draw: Draw, theme: str, narrow: bool) -> Figure:

@@ -172,11 +172,40 @@ def recoloured(svg: str, old: Theme, new: Theme) -> str:
     return re.sub("#[0-9a-f]{6}", lambda found: table.get(found[0], found[0]), svg)
 
 
+def repainted(colours: Sequence[int], old: Theme, new: Theme) -> list[int]:
+    """Return the palette of a picture drawn in one theme as it would be in another.
+
+    An edge between two colours that we draw with is a blend of them: it becomes the same blend of their translations.
+
+    Args:
+        colours: Red, green and blue of every colour, 0 to 255, one after the other.
+        old: The theme that it was drawn in.
+        new: The other.
+    """
+    import numpy as np
+
+    table = {_channels(ours): _channels(theirs) for ours, theirs in translation(old, new).items()}
+    ours, theirs = np.array(list(table), float), np.array(list(table.values()), float)
+    paper = list(table).index(_channels(old.paper))
+    first, second = np.triu_indices(len(table))
+    across = ours[second] - ours[first]
+    found = np.array(colours, float).reshape(-1, 1, 3)
+    length = np.maximum((across**2).sum(1), 1e-9)
+    part = np.clip(((found - ours[first]) * across).sum(2) / length, 0, 1)[..., None]
+    far = np.abs(found - ours[first] - part * across).sum(2)
+    far += 2.0 * ((first != paper) & (second != paper))  # nearly every edge is one with the paper
+    best = far.argmin(1)
+    share = part[np.arange(len(best)), best]
+    mixed = (1 - share) * theirs[first[best]] + share * theirs[second[best]]
+    return [int(channel) for channel in np.rint(mixed).ravel()]
+
+
 @cache
 def translation(old: Theme, new: Theme) -> dict[str, str]:
     """Return what every colour of one theme is in another."""
     table = {getattr(old, name): getattr(new, name) for name in ("paper", "ink", "muted", "grid")}
     for colour in (BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILLION, PURPLE, GREY):
+        table[old.colour(colour)] = new.colour(colour)
         table |= {old.tint(colour, strength): new.tint(colour, strength) for strength in (GHOST, PALE, FAINT, SOFT)}
     return table | {old.tint(old.muted): new.tint(new.muted)}
 

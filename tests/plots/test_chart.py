@@ -3,12 +3,16 @@
 import re
 import subprocess
 import sys
+from base64 import b64decode
 from html import unescape
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pandas
 import pytest
+from PIL import Image
 
 from flowlab import plots
 from flowlab.comparison import Comparison
@@ -24,8 +28,12 @@ def chart(comparison: Comparison) -> Chart:
 
 def test_a_notebook_gets_figure_alt_text_caption_and_data_table(chart: Chart) -> None:
     html = chart._repr_html_()
-    assert re.search(r"<figure[^>]*><img alt='([^']+)' src='data:image/png;base64,", html)
-    assert unescape(re.search(r"alt='([^']+)'", html)[1]) == chart.alt  # type: ignore[index]
+    pictures = re.findall(
+        r"<img alt='([^']+)' src='data:image/png;base64,[^']+'[^>]* class='(\S+) \S+' style='([^']*)'", html
+    )
+    assert [name for _, name, _ in pictures] == ["flowlab-day", "flowlab-night"]
+    assert {unescape(alt) for alt, _, _ in pictures} == {chart.alt}
+    assert ["display:none" in style for _, _, style in pictures] == [False, True]
     assert chart.caption in unescape(html)
     assert html.count("<tr>") == 1 + len(chart.data)
     assert html.endswith("</details></figure>")
@@ -51,6 +59,21 @@ def test_a_long_data_table_says_how_many_rows_there_are() -> None:
 def test_the_same_chart_gives_the_same_bytes(comparison: Comparison, chart: Chart) -> None:
     assert chart.svg() == chart.svg() == plots.tradeoff(comparison).svg()
     assert chart.png() == plots.tradeoff(comparison).png()
+
+
+@pytest.mark.parametrize("name", ["tradeoff", "timeline", "breakdown"])
+def test_the_dark_picture_beside_the_light_one_is_as_if_drawn_in_the_dark_theme(
+    comparison: Comparison, name: str
+) -> None:
+    chart = getattr(plots, name)(comparison)
+    (night,) = re.findall(r"src='data:image/png;base64,([^']+)'[^>]* class='flowlab-night", chart._repr_html_())
+    found, drawn = (
+        numpy.asarray(Image.open(BytesIO(png)).convert("RGB"), float)
+        for png in (b64decode(night), chart.redrawn(theme="dark").png())
+    )
+    off = abs(found - drawn).max(axis=2)
+    assert off.mean() < 2
+    assert (off > 40).mean() < 0.005
 
 
 def test_saving_writes_svg_or_png_by_the_ending(chart: Chart, tmp_path: Path) -> None:
