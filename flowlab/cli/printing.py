@@ -33,14 +33,8 @@ def comparison(found: Comparison) -> None:
     console.print(Text.assemble((found.name, "bold"), runs))
     console.print("; ".join(f"{name} {value}" for name, value in found.settings.items()), style="dim")
     _print_table(console, found)
-    energy = next((run.energy for run in found.runs if run.energy), None)
-    if energy is not None:
-        band = f"+-{energy.uncertainty_rel:.0%}"
-        console.print(
-            f"Energy is an estimate ({energy.method}, {band}), not a measurement: {energy.source}.", style="dim"
-        )
-    if found.measuring:
-        console.print(found.measuring, style="dim")
+    for note in filter(None, (found.estimating, found.measuring)):
+        console.print(note, style="dim")
     for line in filter(None, (found.sentence, *found.disagreements, *_failures(found), *_last_lines(found))):
         console.print(line)
     if found.question and found.answer:

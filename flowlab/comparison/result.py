@@ -233,6 +233,21 @@ class Comparison:
         calls = "1 call" if n == 1 else f"{n:,} calls"
         return f"Measuring {calls} took at most {100 * max(shares):.2g} % of a run's wall time."
 
+    @property
+    def estimating(self) -> str:
+        """How energy was found, how sure it is and from which coefficients, as a sentence; empty if there is none."""
+        energies = [run.energy for run in self.runs if run.energy]
+        if not energies:
+            return ""
+        ways = " and ".join(sorted({", ".join(dict.fromkeys((e.method, e.profile))) for e in energies}))
+        band = f"+-{max(e.uncertainty_rel for e in energies):.0%}"
+        if all(e.method == "rapl" for e in energies):
+            said = f"Energy was read from the machine's counters ({ways}, {band}) and shared out by CPU time"
+        else:
+            said = f"Energy is an estimate ({ways}, {band}), not a measurement"
+        sources = {e.source for e in energies}  # what counters read differs from run to run
+        return f"{said}: {sources.pop()}." if len(sources) == 1 else f"{said}."
+
     def table(self, rows: str = "strategies") -> pd.DataFrame:
         """The comparison as a frame.
 
@@ -269,7 +284,8 @@ class Comparison:
             f"{self.name}: {len(self.strategies)} strategies, n = {self.n_repeats} each, {self.machine.sentence()}"
         ]
         lines += [f"  {row['strategy']:<10} {told(row)}" for row in self.strategy_rows()]
-        lines += [self.sentence, *self.disagreements, self.measuring, self.verdict.text if self.verdict else ""]
+        notes = [self.sentence, *self.disagreements, self.estimating, self.measuring]
+        lines += [*notes, self.verdict.text if self.verdict else ""]
         return "\n".join(line for line in lines if line)
 
     def _repr_html_(self) -> str:
@@ -277,7 +293,7 @@ class Comparison:
         rows += "".join(html_row(f"({row['service']})", row) for row in self.service_rows())
         head = "".join(f"<th scope='col'>{title}</th>" for title in ("strategy", *COLUMNS))
         verdict = self.verdict.text if self.verdict else ""
-        notes = [self.sentence, *self.disagreements, self.answer or "", verdict, self.measuring]
+        notes = [self.sentence, *self.disagreements, self.answer or "", verdict, self.estimating, self.measuring]
         prose = "".join(f"<p>{escape(note)}</p>" for note in notes if note)
         caption = (
             f"{self.name}: medians of n = {self.n_repeats} runs each (smallest to largest); {self.machine.sentence()}"

@@ -175,23 +175,12 @@ def _caption(comparison: Comparison, facets: Sequence[tuple[Quantity, list[_Poin
         "stepped line: the strategies that none beats in both; lower left is better."
     ]
     if any(each.column == "energy_j" for each, _ in facets):
-        parts.append(_energy_said(comparison))
+        parts.append(
+            f"{comparison.estimating} Its band is mostly the same doubt for all strategies, so it moves them together."
+        )
     if any(run.memory_method == "rss" for run in comparison.runs):
         parts.append("Memory is RSS, which counts pages shared between processes once for each of them.")
     return " ".join([*parts, origin])
-
-
-def _energy_said(comparison: Comparison) -> str:
-    """Return what kind of energy it is, by which coefficients if all runs have the same, and how its band is meant."""
-    kinds = {(e.method, e.profile, e.uncertainty_rel, e.source) for run in comparison.runs if (e := run.energy)}
-    if any(method == "rapl" for method, *_ in kinds):
-        said = "Energy was read from the machine's counters (RAPL) and shared out by CPU time"
-    else:
-        said = "Energy is an estimate from a model, never a measurement"
-    if len(kinds) == 1:
-        [(method, profile, band, source)] = kinds
-        said += f" ({method}, {profile}, give or take {band:.0%}; {source})"
-    return f"{said}; its band is mostly the same doubt for all strategies, so it moves them together."
 
 
 def _figure(

@@ -1,5 +1,6 @@
 """Comparing for real: fresh processes, interleaved, results held equal, nothing left behind."""
 
+import functools
 import itertools
 import os
 import signal
@@ -8,6 +9,7 @@ import sys
 import textwrap
 import threading
 import time
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -342,6 +344,17 @@ def test_a_comparison_measures_as_much_as_it_is_told(level: str, reads: str | No
     assert bool(found.measuring) == (reads is not None)
     assert found.measuring in str(found)
     assert escape(found.measuring) in found._repr_html_()
+
+
+def test_what_kind_of_energy_it_is_stands_wherever_the_table_does() -> None:
+    found = fl.compare({"serial": functools.partial(_total, 10)}, repeats=1, say=lambda _: None)
+    (run,) = found.runs
+    assert run.energy is not None
+    assert run.energy.source in found.estimating
+    assert found.estimating.startswith(f"Energy is an estimate ({run.energy.method}, {run.energy.profile}, +-50%)")
+    assert found.estimating in str(found)
+    assert escape(found.estimating) in found._repr_html_()
+    assert replace(found, runs=(replace(run, energy=None),)).estimating == ""
 
 
 def _total(n: int) -> int:

@@ -136,7 +136,7 @@ def test_every_repeat_is_in_the_tradeoff(comparison: Comparison) -> None:
 def test_energy_is_a_facet_of_its_own_called_an_estimate_with_its_band(comparison: Comparison) -> None:
     chart = plots.tradeoff(comparison)
     assert [axes.get_ylabel() for axes in chart.figure.axes] == ["peak memory [MB]", "energy (estimate) [J]"]
-    assert "never a measurement" in chart.caption
+    assert "not a measurement" in chart.caption
     assert (chart.data["energy_high_j"] > chart.data["energy_j"]).all()
     energy = chart.figure.axes[1]
     band = chart.data["energy_high_j"].max()
@@ -145,10 +145,10 @@ def test_energy_is_a_facet_of_its_own_called_an_estimate_with_its_band(compariso
 
 def test_energy_says_by_which_model_and_coefficients_within_which_band(compared: Compared) -> None:
     estimated = plots.tradeoff(compared(change=_as_edge), y="energy_j").caption
-    assert "never a measurement (model_tdp, edge, give or take 50%; TDP curve" in estimated
+    assert "an estimate (model_tdp, edge, +-50%), not a measurement: TDP curve" in estimated
     read = plots.tradeoff(compared(change=lambda run: _as_edge(run, "rapl")), y="energy_j").caption
-    assert "Energy was read from the machine's counters (RAPL)" in read
-    assert "never a measurement" not in read
+    assert "Energy was read from the machine's counters (rapl, edge, +-50%)" in read
+    assert "not a measurement" not in read
 
 
 def _as_edge(run: StrategyRun, method: str = "model_tdp") -> StrategyRun:
