@@ -1,15 +1,17 @@
 """Spans and measured calls inside operation bodies: records of the run, under the call around them."""
 
 import asyncio
+import contextvars
 import os
 import platform
 import threading
+import time
 
 import pytest
 
 from flowlab.dataflow import DataFlow
 from flowlab.graph import Definition, operation
-from flowlab.metrics import Recorder, measured, metric, span
+from flowlab.metrics import Recorder, measured, metric, recorder, span
 
 MANY_X = [Definition("x", many=True)]
 
@@ -167,3 +169,50 @@ def test_the_record_of_a_call_stopped_in_a_worker_names_the_worker():
     run = DataFlow(operation(outputs="y", timeout_s=0.05)(hang)).run({"x": 1}, executor="processes", strict=False)
     (record,) = [record for record in run.records if record.stage is None]
     assert record.status == "timeout" and record.pid == record.tid != os.getpid()
+
+
+def test_the_first_spans_of_two_threads_at_once_are_both_kept(monkeypatch):
+    made, both = recorder.Recorder, threading.Barrier(2)
+
+    def slowly(*args, **settings):
+        time.sleep(0.05)  # as long as importing it may take
+        return made(*args, **settings)
+
+    monkeypatch.setattr(recorder, "Recorder", slowly)
+
+    def body(x):
+        both.wait(10)
+        return plain(x)
+
+    run = flow(body).run({"x": [1, 2]}, executor="threads", workers=2)
+    assert len({record.id for record in run.records}) == len(run.records)
+    assert [record.operation for record in run.records if record.operation != "body"].count("inner") == 2
+
+
+def test_threads_of_the_users_own_in_one_call_find_the_same_call_around_them(monkeypatch):
+    made = recorder.Recorder
+
+    def slowly(*args, **settings):
+        time.sleep(0.05)
+        return made(*args, **settings)
+
+    monkeypatch.setattr(recorder, "Recorder", slowly)
+
+    def body(x):
+        both = threading.Barrier(2)
+
+        def inner():
+            both.wait(10)
+            with span("inner"):
+                pass
+
+        threads = [threading.Thread(target=contextvars.copy_context().run, args=(inner,)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return x
+
+    run = flow(body).run({"x": [1]}, executor="threads", workers=1)
+    (around,) = [record for record in run.records if record.operation == "body"]
+    assert [r.parent for r in run.records if r.operation == "inner"] == [around.id] * 2

@@ -7,6 +7,7 @@ costs them nothing. Invariant: a nested record's parent is a record of the same 
 from __future__ import annotations
 
 from dataclasses import replace
+from threading import Lock
 from typing import Any
 
 from flowlab.metrics.active import CALL, Call
@@ -14,6 +15,9 @@ from flowlab.metrics.record import Record
 
 HALF = 1 << 31
 """Ids of calls in which something nests, and of what nests in them, start here; all others count from one."""
+
+_FIRST = Lock()
+"""Held while what comes first in a run or in a call is made: an id, the recorder."""
 
 
 class Nesting:
@@ -33,11 +37,17 @@ class Nesting:
     def next_id(self) -> int:
         """An id that no other record of the run has."""
         if self.recorder is None:
-            from flowlab.metrics.recorder import Recorder
-
-            first_id = ((self.context or 0) << 32) + HALF
-            self.recorder = Recorder(level=self.level, run=self.run, first_id=first_id, keeps_nested=True)
+            self._make()
         return self.recorder.next_id()  # type: ignore[no-any-return]
+
+    def _make(self) -> None:
+        """Make the recorder, once, whichever thread's call is the first in which something nests."""
+        from flowlab.metrics.recorder import Recorder
+
+        first_id = ((self.context or 0) << 32) + HALF
+        with _FIRST:
+            if self.recorder is None:
+                self.recorder = Recorder(level=self.level, run=self.run, first_id=first_id, keeps_nested=True)
 
     def open(self, operation: str, stage: str | None = None, executor: str | None = None, at_once: bool = False) -> Any:
         """Begin a call directly inside one of the run's calls."""
@@ -45,7 +55,7 @@ class Nesting:
         if around is not None and around.recorder is self:
             self._mark(around)
         if self.recorder is None:
-            self.next_id()
+            self._make()
         call = self.recorder.open(operation, stage, executor, at_once)
         if around is not None and around.recorder is self:
             self.parents[call.id] = around.id
@@ -53,10 +63,15 @@ class Nesting:
 
     def _mark(self, around: Call) -> None:
         """Something nests in a call: it has an id from now on, and its driver takes notice."""
-        if not around.id:
-            around.id = self.next_id()
-        if around.custom is None:
-            around.custom = {}
+        if around.id and around.custom is not None:
+            return
+        if self.recorder is None:
+            self._make()
+        with _FIRST:  # threads of the user's own may be in one call at once
+            if not around.id:
+                around.id = self.next_id()
+            if around.custom is None:
+                around.custom = {}
 
     def finish(self, call: Any, error: BaseException | None = None) -> None:
         """End a call and keep it."""
