@@ -19,6 +19,11 @@ import psutil
 import pytest
 from hypothesis import HealthCheck, settings
 
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # started in a shell's background: our children would ignore it too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")  # no test fails because the machine has other things to do
 

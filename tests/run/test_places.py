@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import os
+import signal
 import threading
 
 import pytest
@@ -108,6 +109,20 @@ def test_whatever_a_body_raises_fails_its_call_alone(executor, error):
     run = flow.run({"x": [0, 1, 2]}, executor=executor, workers=2)
     assert run["y"] == [0, 2]
     assert [(e.operation, type(e.error)) for e in run.errors] == [("body", type(error))]
+
+
+def test_where_interrupts_are_ignored_a_bodys_own_fails_its_call_alone():
+    def body(x):
+        raise KeyboardInterrupt
+
+    flow = DataFlow(operation(outputs="y", on_error="skip")(body))
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        run = flow.run({"x": 1}, executor="inline", strict=False)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert [type(e.error) for e in run.errors] == [KeyboardInterrupt]
 
 
 @every

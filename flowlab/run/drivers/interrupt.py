@@ -60,12 +60,15 @@ class interrupts:
     """Watch for the user's interrupt while the block runs, where that is possible: on the main thread."""
 
     def __enter__(self) -> Interrupts:
-        found = self.found = Interrupts()
-        if threading.current_thread() is threading.main_thread() and getsignal(_SIGINT) is signal.default_int_handler:
-            found.known = True
+        found, self.watching = Interrupts(), False
+        if threading.current_thread() is threading.main_thread():
+            before = getsignal(_SIGINT)
+            self.watching = before is signal.default_int_handler
+            found.known = self.watching or before == signal.SIG_IGN  # ignored, as in a shell's background: none comes
+        if self.watching:
             set_signal(_SIGINT, found._handle)
         return found
 
     def __exit__(self, *error: object) -> None:
-        if self.found.known:
+        if self.watching:
             set_signal(_SIGINT, signal.default_int_handler)
