@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from flowlab.adventure.branches.grains import answer, in_processes, in_threads, overhead, overlaps
+from flowlab.adventure.branches.grains import answer, beside, in_processes, in_threads, overhead, overlaps
+from flowlab.comparison.result import Spread
 from flowlab.executors import close
 from flowlab.workloads import loneliest
 from flowlab.workloads.loneliest import Settings, serial
@@ -29,6 +30,15 @@ def test_overlaps_are_counted_between_calls_of_one_operation(calls, found):
 
 def test_a_measured_cost_makes_one_answer_right():
     assert [answer(each) for each in (1e-7, 5e-6, 1e-3)] == ["free", "little", "much"]
+
+
+@pytest.mark.parametrize(
+    ("mine", "found"), [([1, 2], "less"), ([1, 3], "alike"), ([5, 6], "alike"), ([7, 8], "more"), ([], "alike")]
+)
+def test_a_way_is_faster_only_if_no_runs_overlap(mine, found):
+    spreads = {"dataflow": Spread.of(mine), "hybrid": Spread.of([3, 6])}
+    comparison = SimpleNamespace(spread=lambda way, _figure: spreads[way])
+    assert beside(comparison, "dataflow", "hybrid") == found
 
 
 def test_the_flow_and_the_plain_loop_give_the_same():

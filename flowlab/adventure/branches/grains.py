@@ -14,6 +14,7 @@ from typing import Any
 from flowlab.adventure.branches.races import Race, race
 from flowlab.adventure.branches.surveys import Ways, surveyed
 from flowlab.adventure.outcomes import Outcome, Progress
+from flowlab.comparison import Comparison
 from flowlab.dataflow import DataFlow
 from flowlab.graph import Definition, operation
 from flowlab.metrics import Record
@@ -113,6 +114,14 @@ def add_one(number: int) -> int:
 def answer(each_s: float) -> str:
     """Return which answer a measured cost of a call makes right: free (below 1 us), little (below 100 us) or much."""
     return "free" if each_s < 1e-6 else "little" if each_s < 1e-4 else "much"
+
+
+def beside(comparison: Comparison, way: str, other: str) -> str:
+    """Return how a way's wall times lie beside another's: less or more (no runs overlap), or alike."""
+    mine, others = comparison.spread(way, "wall_s"), comparison.spread(other, "wall_s")
+    if mine is None or others is None:
+        return "alike"
+    return "less" if mine.high < others.low else "more" if mine.low > others.high else "alike"
 
 
 def overlaps(records: tuple[Record, ...], operation: str) -> int:
