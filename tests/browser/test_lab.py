@@ -45,6 +45,8 @@ RAN = f"""() => {{ const cells = ({CELLS})(); return {FAILED}
     || cells.length > 0 && cells.every(cell => cell.count !== null) }}"""
 FOCUSED = """([selector, text]) => document.activeElement.matches(selector)
     && (document.activeElement.closest('label') ?? document.activeElement).innerText.startsWith(text)"""
+SEEN = """() => [...document.querySelectorAll('figure img')].filter(picture => picture.checkVisibility())
+    .map(picture => picture.classList[0])"""
 IDLE = "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
 
 
@@ -168,6 +170,11 @@ def test_the_first_notebook_runs_and_its_map_is_drawn(lab, chromium, tmp_path):
         show(page, "map")
         page.wait_for_function("() => document.querySelector('img[alt^=\"Map of \"]')?.naturalWidth > 500")
         page.screenshot(path=tmp_path / "map.png")
+        seen = [set(page.evaluate(SEEN))]
+        page.evaluate("window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
+        page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
+        seen.append(set(page.evaluate(SEEN)))
+    assert seen == [{"flowlab-day"}, {"flowlab-night"}]
     assert complaints == []
 
 
