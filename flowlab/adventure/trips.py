@@ -185,7 +185,15 @@ def begin(name: str, namespace: Mapping[str, Any]) -> Trip:
     _current = Trip(this, settings, Journal(journal_file(settings.get("journal"))))
     _current.note("start", "scale", settings["scale"])
     _keep_runs(_current)
+    _past_proxies()
     return _current
+
+
+def _past_proxies() -> None:
+    """Have every client go straight to the notebook's site on this computer, also where a proxy is set for the rest."""
+    for name in ("NO_PROXY", "no_proxy"):
+        hosts = [host for host in os.environ.get(name, "").split(",") if host]
+        os.environ[name] = ",".join(dict.fromkeys([*hosts, "127.0.0.1", "localhost"]))
 
 
 def _keep_runs(trip: Trip) -> None:
@@ -317,7 +325,18 @@ def claim(text: str, gain: float, at_least: float, noise: float) -> None:
         AssertionError: It does not hold, and the machine's noise cannot explain it.
     """
     trip = current()
-    settings = trip.settings
-    says = {name: value for name, value in _said(trip.chapter, settings["scale"]).items() if name != "repeats"}
-    own = ", ".join(f"{name} = {settings[name]}" for name in says if settings.get(name, says[name]) != says[name])
-    print(fill(claims.claim(text, gain, at_least, noise, settings["scale"], own), WIDTH))
+    own = ", ".join(f"{name} = {value}" for name, value in _own(trip).items())
+    print(fill(claims.claim(text, gain, at_least, noise, trip.settings["scale"], own), WIDTH))
+
+
+def _own(trip: Trip) -> dict[str, Any]:
+    """Return what the reader set differently from notebook and scale, answers and how often it is run left out."""
+    this, says = trip.chapter, _said(trip.chapter, trip.settings["scale"])
+    taken = {"scale", "repeats", "seed", "journal", *(p.name for p in this.guesses)}
+    taken |= {this.decision.parameter} if this.decision else set()
+    usual = {p.name: p.default for p in this.parameters} | says
+    return {
+        name: trip.settings[name]
+        for name, value in usual.items()
+        if name not in taken and not name.startswith("quiz_") and trip.settings.get(name, value) != value
+    }

@@ -1,5 +1,8 @@
 """A trip takes the same branch by parameter, by call and by widget, and says clearly what it does not know."""
 
+import os
+
+import httpx
 import pytest
 
 from flowlab.adventure import pickers, trips
@@ -9,6 +12,7 @@ from flowlab.adventure.outcomes import Outcome
 from flowlab.adventure.parameters import Parameter
 from flowlab.adventure.series import CHAPTERS
 from flowlab.errors import SettingError
+from flowlab.workloads import loneliest
 
 RUNS = []
 SCALED = ("scale", "n_countries", "latency_ms", "repeats")
@@ -210,6 +214,31 @@ def test_a_claim_is_not_asserted_of_a_chapters_own_parameter_set_otherwise(own, 
     monkeypatch.setattr(trips, "_current", trips.Trip(own, settings, Journal(None)))
     trips.claim("it is faster", 1.0, 2.0, 1.1)
     assert "since you chose n_items = 3" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [({}, ""), ({"n_workers": 32}, "n_workers = 32"), ({"path": "all", "repeats": 9, "seed": 1}, "")]
+)
+def test_a_claim_is_not_asserted_of_a_parameter_that_no_scale_sets(given, said, monkeypatch, capsys):
+    chapter = CHAPTERS["03_threads"]
+    settings = trips.resolved(chapter, {p.name: p.default for p in chapter.parameters} | {"scale": "demo"} | given)
+    monkeypatch.setattr(trips, "_current", trips.Trip(chapter, settings, Journal(None)))
+    trips.claim("it is faster", 3.0, 2.0, 1.1)
+    assert capsys.readouterr().out.startswith(f"Not asserted, since you chose {said}" if said else "Holds")
+
+
+def test_the_site_is_reached_where_a_proxy_is_set(monkeypatch):
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens there
+    with loneliest.site(latency_ms=0) as site:
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(site.url + "/login")
+        given = {p.name: p.default for p in CHAPTERS["00_start_here"].parameters}
+        trips.begin("00_start_here", given | {"journal": "none"}).close()
+        assert httpx.get(site.url + "/login").status_code == 200
+    assert os.environ["NO_PROXY"] == "127.0.0.1,localhost"
 
 
 @pytest.mark.parametrize("scale", SCALES)

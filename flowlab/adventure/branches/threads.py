@@ -19,7 +19,7 @@ from flowlab.metrics import Record
 ENOUGH = "enough"
 
 CLAIMS: Mapping[str, tuple[tuple[str, Callable[[Comparison], float], float], ...]] = {
-    "cores": (("two threads already wait better than one", lambda c: gain(c, "threads"), 1.1),),
+    "cores": (("a thread a core already waits better than one thread", lambda c: gain(c, "threads"), 1.1),),
     "rule": (("enough threads shorten the survey", lambda c: gain(c, "threads"), 1.15),),
     "all": (
         ("a thread for every country shortens the survey", lambda c: gain(c, "threads"), 1.15),
