@@ -8,13 +8,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isclose
+from typing import Any
 
-from flowlab.adventure.exercises import Case
 from flowlab.adventure.parameters import Parameter
 from flowlab.errors import SettingError
 
 SCALES = ("tiny", "demo", "class", "large")
 DEFAULT_SCALE = "demo"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Arguments, and what a right answer returns for them."""
+
+    arguments: tuple[Any, ...]
+    expected: Any
+
+    def holds(self, found: Any) -> bool:
+        """Return whether the answer found is the expected one, floats within a millionth."""
+        return _same(found, self.expected)
+
+
+def _same(found: Any, expected: Any) -> bool:
+    if isinstance(expected, float):
+        return isinstance(found, int | float) and isclose(found, expected, rel_tol=1e-6)
+    if isinstance(expected, tuple | list):
+        return (
+            isinstance(found, tuple | list)
+            and len(found) == len(expected)
+            and all(_same(one, other) for one, other in zip(found, expected, strict=True))
+        )
+    return bool(found == expected)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,37 +9,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from dataclasses import dataclass
-from math import isclose
 from typing import Any
 
+from flowlab.adventure.chapters import Case
+from flowlab.adventure.series import CHAPTERS
 from flowlab.errors import SettingError
 
 TODO = "return ...  # your code here"
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """Arguments, and what a right answer returns for them."""
-
-    arguments: tuple[Any, ...]
-    expected: Any
-
-    def holds(self, found: Any) -> bool:
-        """Return whether the answer found is the expected one, floats within a millionth."""
-        return _same(found, self.expected)
-
-
-def _same(found: Any, expected: Any) -> bool:
-    if isinstance(expected, float):
-        return isinstance(found, int | float) and isclose(found, expected, rel_tol=1e-6)
-    if isinstance(expected, tuple | list):
-        return (
-            isinstance(found, tuple | list)
-            and len(found) == len(expected)
-            and all(_same(one, other) for one, other in zip(found, expected, strict=True))
-        )
-    return bool(found == expected)
 
 
 def check(name: str, answer: Callable[..., Any]) -> str:
@@ -72,8 +48,6 @@ def cases_of(name: str) -> tuple[Case, ...]:
     Raises:
         SettingError: There is no such exercise; the message lists those there are.
     """
-    from flowlab.adventure.series import CHAPTERS
-
     exercises = {each: cases for chapter in CHAPTERS.values() for each, cases in chapter.exercises.items()}
     if name not in exercises:
         raise SettingError(f"there is no exercise {name!r}. Exercises: {', '.join(exercises)}")

@@ -1,7 +1,6 @@
 """Notebook 04: wait on one loop, and choose where to parse."""
 
-from flowlab.adventure.chapters import Branch, Chapter, Decision, common, guess
-from flowlab.adventure.exercises import Case
+from flowlab.adventure.chapters import Branch, Case, Chapter, Decision, common, guess
 from flowlab.adventure.parameters import Parameter
 from flowlab.adventure.series.threads import TIMES
 

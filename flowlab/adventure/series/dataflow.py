@@ -1,7 +1,6 @@
 """Notebook 07: wire a dataflow, and choose its grain."""
 
-from flowlab.adventure.chapters import Branch, Chapter, Decision, common, guess
-from flowlab.adventure.exercises import Case
+from flowlab.adventure.chapters import Branch, Case, Chapter, Decision, common, guess
 from flowlab.adventure.parameters import Parameter
 
 CHAPTER = Chapter(

@@ -2,8 +2,7 @@
 
 from dataclasses import replace
 
-from flowlab.adventure.chapters import Branch, Chapter, Decision, common, guess
-from flowlab.adventure.exercises import Case
+from flowlab.adventure.chapters import Branch, Case, Chapter, Decision, common, guess
 from flowlab.adventure.parameters import Parameter
 from flowlab.adventure.quizzes import quizzed
 
@@ -67,10 +66,10 @@ CHAPTER = Chapter(
     ),
     exercises={
         "joules": (
-            Case((1.0, 4.0, 2, 10.0, 5.0), 40.0),
             Case((1.0, 4.0, 2, 10.0, 0.0), 20.0),
-            Case((0.5, 4.0, 1, 10.0, 2.5), 15.0),
             Case((0.0, 3.0, 8, 1.0, 2.0), 6.0),
+            Case((1.0, 4.0, 2, 10.0, 5.0), 40.0),
+            Case((0.5, 4.0, 1, 10.0, 2.5), 15.0),
             Case((0.5, 4.0, 4, 0.0, 0.0), 0.0),
         )
     },

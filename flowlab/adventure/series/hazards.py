@@ -1,7 +1,6 @@
 """Notebook 06: find races and a deadlock, and choose a remedy."""
 
-from flowlab.adventure.chapters import Branch, Chapter, Decision, common, guess
-from flowlab.adventure.exercises import Case
+from flowlab.adventure.chapters import Branch, Case, Chapter, Decision, common, guess
 from flowlab.adventure.parameters import Parameter
 from flowlab.adventure.quizzes import quizzed
 

@@ -1,7 +1,6 @@
 """Notebook 02: find the bottleneck, and choose a road."""
 
-from flowlab.adventure.chapters import Branch, Chapter, Decision, common, guess
-from flowlab.adventure.exercises import Case
+from flowlab.adventure.chapters import Branch, Case, Chapter, Decision, common, guess
 from flowlab.adventure.parameters import Parameter
 from flowlab.adventure.quizzes import quizzed
 

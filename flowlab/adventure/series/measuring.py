@@ -1,7 +1,6 @@
 """Notebook 01: tell wall, CPU, queue, blocked, memory and energy apart, and choose a probe."""
 
-from flowlab.adventure.chapters import Branch, Chapter, Decision, common, guess
-from flowlab.adventure.exercises import Case
+from flowlab.adventure.chapters import Branch, Case, Chapter, Decision, common, guess
 from flowlab.adventure.parameters import Parameter
 
 PARTS = ("cpu", "queue", "blocked")

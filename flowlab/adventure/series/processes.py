@@ -1,7 +1,6 @@
 """Notebook 05: work in processes, and share the work out so that nobody waits for a straggler."""
 
-from flowlab.adventure.chapters import Branch, Chapter, Decision, common, guess
-from flowlab.adventure.exercises import Case
+from flowlab.adventure.chapters import Branch, Case, Chapter, Decision, common, guess
 from flowlab.adventure.parameters import Parameter
 
 OWN = {"n_workers": 2, "rows": 200}

@@ -1,7 +1,6 @@
 """Notebook 09: fit the scaling laws, and choose a number of workers."""
 
-from flowlab.adventure.chapters import Branch, Chapter, Decision, common, guess
-from flowlab.adventure.exercises import Case
+from flowlab.adventure.chapters import Branch, Case, Chapter, Decision, common, guess
 from flowlab.adventure.parameters import Parameter
 
 OWN = {"capacity": 4, "n_requests": 32, "latency_ms": 40, "n_countries": 24}
@@ -54,6 +53,7 @@ CHAPTER = Chapter(
             Case((1, 0.1, 0.01), 1.0),
             Case((4, 0.0, 0.0), 4.0),
             Case((64, 0.1, 0.0), 8.767123),
+            Case((10, 0.0, 0.01), 5.263158),
             Case((10, 0.05, 0.01), 4.255319),
             Case((20, 0.05, 0.01), 3.478261),
         )

@@ -1,7 +1,6 @@
 """Notebook 03: wait in threads, and choose how many."""
 
-from flowlab.adventure.chapters import Branch, Chapter, Decision, common, guess
-from flowlab.adventure.exercises import Case
+from flowlab.adventure.chapters import Branch, Case, Chapter, Decision, common, guess
 from flowlab.adventure.parameters import Parameter
 
 TIMES = ("same", "double", "more")

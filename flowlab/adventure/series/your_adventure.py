@@ -1,7 +1,6 @@
 """Notebook 13: read your path back, and defend what you would ship."""
 
-from flowlab.adventure.chapters import Branch, Chapter, Decision, common, guess
-from flowlab.adventure.exercises import Case
+from flowlab.adventure.chapters import Branch, Case, Chapter, Decision, common, guess
 from flowlab.adventure.parameters import Parameter
 
 GOALS = ("fast", "small", "frugal", "simple")
