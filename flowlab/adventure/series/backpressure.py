@@ -1,7 +1,6 @@
 """Notebook 08: bound the memory, and choose the bound."""
 
-from flowlab.adventure.chapters import Branch, Chapter, Decision, common, guess
-from flowlab.adventure.exercises import Case
+from flowlab.adventure.chapters import Branch, Case, Chapter, Decision, common, guess
 from flowlab.adventure.parameters import Parameter
 
 FEED = {"n_items": 400, "item_bytes": 256_000, "hold_ms": 20, "latency_ms": 10}
@@ -59,7 +58,7 @@ CHAPTER = Chapter(
     },
     scaled={
         "tiny": {"n_items": 24, "item_bytes": 16_000, "hold_ms": 4},
-        "demo": FEED,
+        "demo": FEED | {"hold_ms": 10},
         "class": FEED,
         "large": FEED,
     },
