@@ -1,8 +1,8 @@
 """Walks: notebooks run from their first cell to their last with nobody there.
 
-Here: which walks a wish means, one walk by papermill's API, many at once. Not here: how they are shown (`cli`). The
-invariant: a kernel that was started here has ended when its walk returns, however it returns; a cell that fails ends
-its own walk and no other.
+Here: which walks a wish means, one walk by papermill's API, many at once. Not here: files handed in (`copies`), ending
+kernels (`kernels`), how walks are shown (`cli`). The invariant: a kernel that was started here has ended when its walk
+returns, however it returns; what fails ends its own walk and no other; no two walks write one file.
 """
 
 from __future__ import annotations
@@ -11,19 +11,23 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from flowlab.adventure.chapters import SCALES, Chapter
+from flowlab.adventure.copies import apart, chapter_in, expanded, is_copy
 from flowlab.adventure.folders import notebooks_folder
+from flowlab.adventure.kernels import Kernels
 from flowlab.adventure.series import CHAPTERS
-from flowlab.errors import FlowlabError, SettingError, require
+from flowlab.errors import SettingError, require
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+MINUTES = 30.0
+"""How long a notebook may take where nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +35,18 @@ class Walk:
     """One notebook and what its parameters are to be.
 
     Attributes:
-        name: The notebook, such as "03_threads".
+        name: The notebook, such as "03_threads", or a copy's own name; its output is called so.
         parameters: What is set; the rest has its default.
         source: The notebook's file, if it is not the stored one.
         option: The branch, if one is set.
+        strange: Whether the file is no notebook of the series, so that none of its parameters are known.
     """
 
     name: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
     source: Path | None = None
     option: str = ""
+    strange: bool = False
 
     @property
     def file(self) -> Path:
@@ -50,7 +56,12 @@ class Walk:
     @property
     def title(self) -> str:
         """The notebook and its branch in a few letters."""
-        return f"{self.name[:2]} {self.option}".strip()
+        return f"{self.name if self.source else self.name[:2]} {self.option}".strip()
+
+    @property
+    def ending(self) -> str:
+        """What follows the name in that of the output."""
+        return f".{self.option}" if self.option else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +76,7 @@ class Walked:
         cell: The cell that failed, by name, or "".
         source: What that cell says.
         error: What it raised, with the traceback.
+        late: Why it was stopped, such as "did not end within 30 minutes", or "".
     """
 
     walk: Walk
@@ -74,76 +86,99 @@ class Walked:
     cell: str = ""
     source: str = ""
     error: str = ""
+    late: str = ""
 
     @property
     def right(self) -> bool:
         """Whether every cell ran."""
         return not self.error
 
-
-class KernelEnded(FlowlabError, RuntimeError):
-    """A kernel was not started, since the walks were called off."""
+    @property
+    def state(self) -> str:
+        """What came of it in a few words, with the cell at fault."""
+        if self.right:
+            return "right"
+        if self.late:
+            return f"{self.late}: stopped in {self.cell}" if self.cell else self.late
+        return f"failed in {self.cell}" if self.cell else "failed before its first cell"
 
 
 def walks(names: Iterable[str], branch: str | None = None, **parameters: Any) -> tuple[Walk, ...]:
     """Return the walks that are wished for.
 
     Args:
-        names: Notebooks by name or number, or files, such as copies handed in; none means all that are there.
+        names: Notebooks by name or number, files such as copies handed in, or patterns of files; none means all that
+            are there.
         branch: An option, or "all" for every branch of every notebook; None takes each notebook's default.
         parameters: What is set besides; None leaves the notebook's own.
 
     Raises:
-        SettingError: A notebook, a branch or a scale does not exist; the message lists those that do.
+        SettingError: A notebook, a branch or a scale does not exist; the message lists those that do. Or two outputs
+            would have one name.
     """
     if parameters.get("scale") not in (None, *SCALES):
         raise SettingError(f"there is no scale {parameters['scale']!r}. Scales: {', '.join(SCALES)}")
     given = {name: value for name, value in parameters.items() if value is not None}
     every = [(each, None) for each in CHAPTERS.values() if each.ready]
-    chosen = [_found(name) for name in names] or every
-    found = tuple(
-        _walk(chapter, option, given, source) for chapter, source in chosen for option in _options(chapter, branch)
-    )
+    chosen = _once(_found(name) for name in expanded(names)) or every
+    found = [
+        _walk(chapter, option, given, source)
+        for chapter, source in chosen
+        for option in _options(chapter, branch, source)
+    ]
     if not found:
         there = "; ".join(f"{c.name}: {', '.join(c.decision.options)}" for c, _ in chosen if c.decision)
         raise SettingError(f"none of these notebooks has a branch {branch!r}. Branches: {there}")
-    return found
+    files = [walk.source or Path(f"{walk.name}.ipynb") for walk in found]
+    called = apart(files, [walk.ending for walk in found])
+    return tuple(replace(walk, name=name) for walk, name in zip(found, called, strict=True))
 
 
-def _found(name: str) -> tuple[Chapter, Path | None]:
-    """Return the chapter, and the file if it is not the stored one."""
+Found = tuple[Chapter, Path | None]
+"""A notebook, and the file if it is not the stored one."""
+
+
+def _once(found: Iterable[Found]) -> list[Found]:
+    """Return each notebook and each file once, in their order."""
+    return list({(chapter.name, source and source.resolve()): (chapter, source) for chapter, source in found}.values())
+
+
+def _found(name: str) -> Found:
     ready = {each.name: each for each in CHAPTERS.values() if each.ready}
     stem = Path(name).name.removesuffix(".ipynb")
+    if is_copy(name):
+        return chapter_in(Path(name)) or Chapter(stem, stem), Path(name)
+    elsewhere = Path(name).name != name and not Path(name).is_file()
     for each in ready.values():
-        if stem in (each.name, each.number) and not _another(name):
+        if stem in (each.name, each.number) and not elsewhere:
             return each, None
-    if _another(name):
-        return next((each for each in ready.values() if stem.startswith(each.name)), Chapter(stem, stem)), Path(name)
     close = get_close_matches(stem, ready, n=1, cutoff=0.4)
     meant = f" (did you mean {close[0]!r}?)" if close else ""
     later = next((c.name for c in CHAPTERS.values() if stem in (c.name, c.number)), "")
-    what = f"notebook {later} is not there yet" if later else f"there is no notebook {name!r}{meant}"
+    what = f"there is no notebook {name!r}{meant}"
+    if later and later not in ready:
+        what = f"notebook {later} is not there yet"
     raise SettingError(f"{what}. Notebooks: {', '.join(ready)}")
 
 
-def _another(name: str) -> bool:
-    """Return whether that is a notebook's file, and none of the stored ones."""
-    return name.endswith(".ipynb") and Path(name).is_file() and Path(name).resolve().parent != notebooks_folder()
-
-
-def _options(chapter: Chapter, branch: str | None) -> list[str]:
+def _options(chapter: Chapter, branch: str | None, source: Path | None) -> list[str]:
     options = list(chapter.decision.options) if chapter.decision else []
     if branch == "all" and options:
         return options
-    if branch is None or branch == "all":
+    if branch is None or branch == "all" or not options:
         return [""]
+    if branch not in options and source:
+        raise SettingError(
+            f"{source} is notebook {chapter.name}, which has no branch {branch!r}: run it without --branch, or apart "
+            f"from the others. Branches: {', '.join(options)}"
+        )
     return [branch] if branch in options else []
 
 
 def _walk(chapter: Chapter, option: str, given: Mapping[str, Any], source: Path | None) -> Walk:
     name = source.stem if source else chapter.name
     if not chapter.decision:
-        return Walk(name, {}, source)
+        return Walk(name, {}, source, strange=True)
     if not option:
         return Walk(name, given, source)
     return Walk(name, {chapter.decision.parameter: option, **given}, source, option)
@@ -162,8 +197,9 @@ def walked(walk: Walk, out: Path, **more: Any) -> Any:
     """
     papermill = require("papermill", extra="notebooks", why="to run a notebook with nobody there")
     return papermill.execute_notebook(
-        str(walk.file.absolute()), str(out.absolute()), parameters=dict(walk.parameters), kernel_name="python3",
-        progress_bar=False, log_output=False, extra_arguments=["--IPKernelApp.log_level=50"],
+        str(walk.file.absolute()), str(out.absolute()), parameters=dict(walk.parameters),
+        kernel_name="python3", language="python", progress_bar=False, log_output=False,
+        extra_arguments=["--IPKernelApp.log_level=50"],
         resources={"metadata": {"path": str(out.absolute().parent)}}, **more,
     )  # fmt: skip
 
@@ -172,7 +208,9 @@ Tell = Callable[[int, int, str], None]
 """Called with the walks done, the walks in all, and what is under way ("" at the end)."""
 
 
-def all_walked(chosen: Sequence[Walk], folder: Path, kernels: int, tell: Tell) -> tuple[Walked, ...]:
+def all_walked(
+    chosen: Sequence[Walk], folder: Path, kernels: int, tell: Tell, minutes: float = MINUTES
+) -> tuple[Walked, ...]:
     """Run many notebooks, and return what came of them in the order of the walks.
 
     Args:
@@ -180,14 +218,17 @@ def all_walked(chosen: Sequence[Walk], folder: Path, kernels: int, tell: Tell) -
         folder: Where the notebooks with their outputs go, one a walk.
         kernels: How many run at once.
         tell: How far it is.
+        minutes: How long each may take; one that takes longer is stopped.
 
     Raises:
+        SettingError: A notebook would be written over, or no time is given.
         KeyboardInterrupt: As it came; by then all kernels have ended.
     """
+    _held(chosen, folder, minutes)
     folder.mkdir(parents=True, exist_ok=True)
-    running = _Kernels()
+    run = _Run(folder, minutes, datetime.now().isoformat(sep=" ", timespec="seconds"), Kernels())
     with ThreadPoolExecutor(kernels) as pool:
-        futures = [pool.submit(_timed, walk, folder, running) for walk in chosen]
+        futures = [pool.submit(run.timed, walk) for walk in chosen]
         try:
             waiting = set(futures)
             while waiting:
@@ -196,9 +237,17 @@ def all_walked(chosen: Sequence[Walk], folder: Path, kernels: int, tell: Tell) -
                 waiting = wait(waiting, return_when=FIRST_COMPLETED).not_done
             tell(len(chosen), len(chosen), "")
         except BaseException:
-            running.end(futures)
+            run.kernels.end(futures)
             raise
     return tuple(future.result() for future in futures)
+
+
+def _held(chosen: Sequence[Walk], folder: Path, minutes: float) -> None:
+    if not minutes > 0:
+        raise SettingError(f"a notebook cannot end within {minutes:g} minutes: give --timeout more than 0")
+    for walk in chosen:
+        if walk.source and (folder / f"{walk.name}{walk.ending}.ipynb").resolve() == walk.source.resolve():
+            raise SettingError(f"{walk.source} would be written over: give another folder with --out DIR")
 
 
 def kernels_at(scale: str | None) -> int:
@@ -209,59 +258,48 @@ def kernels_at(scale: str | None) -> int:
     return Machine.detect().cores if tiny else 1
 
 
-def _timed(walk: Walk, folder: Path, running: _Kernels) -> Walked:
-    exceptions = require("papermill.exceptions", extra="notebooks", why="to run a notebook with nobody there")
-    nbformat = require("nbformat", extra="notebooks", why="to read a notebook")
-    out = folder / f"{'.'.join(filter(None, (walk.name, walk.option)))}.ipynb"
-    started = time.monotonic()
-    failed: dict[str, str] = {}
-    try:
-        walked(walk, out, kernel_manager_class=running.manager())
-    except exceptions.PapermillExecutionError as error:
-        failed = {"source": error.source, "error": COLOURS.sub("", "\n".join(error.traceback)) or str(error)}
-    except RuntimeError as error:  # a kernel that did not start, or was killed
-        failed = {"source": "", "error": f"{type(error).__name__}: {error}"}
-    took = time.monotonic() - started
-    written = nbformat.read(out, as_version=4).cells if out.is_file() else []
-    cells = [cell for cell in written if cell.cell_type == "code"]
-    count = sum(cell.execution_count is not None for cell in cells)
-    at = next((cell.id for cell in cells if failed and cell.source == failed["source"]), "")
-    return Walked(walk, out, took, count, at, **failed)
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Many walks into one folder: how long each may take, when they began, and their kernels."""
 
+    folder: Path
+    minutes: float
+    began: str
+    kernels: Kernels
 
-class _Kernels:
-    """The kernels of the walks under way, so that they can be ended."""
+    def timed(self, walk: Walk) -> Walked:
+        """Run one notebook, and return what came of it, whatever it is."""
+        exceptions = require("papermill.exceptions", extra="notebooks", why="to run a notebook with nobody there")
+        out = self.folder / f"{walk.name}{walk.ending}.ipynb"
+        out.unlink(missing_ok=True)  # what an earlier run left there is not this one's
+        started = time.monotonic()
+        at: dict[str, str] = {}
+        error = ""
 
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._managers: list[Any] = []
-        self._over = False
+        def entered(cell: Any, cell_index: int) -> None:
+            at.update(cell=cell.get("id") or f"cell {cell_index + 1}", source=cell.source)
 
-    def manager(self) -> type:
-        """Return a class of kernel managers that are known here."""
-        manager = require("jupyter_client.manager", extra="notebooks", why="to run a notebook with nobody there")
-        kernels = self
+        kernel = self.kernels.one()
+        with kernel.limited(self.minutes * 60) as stopped:
+            try:
+                walked(walk, out, kernel_manager_class=kernel.manager, on_cell_execute=entered)
+            except exceptions.PapermillExecutionError as raised:
+                error = COLOURS.sub("", "\n".join(raised.traceback)) or str(raised)
+            except Exception as raised:  # a kernel that did not start or was killed, a file that is no notebook
+                error = f"{type(raised).__name__}: {raised}"
+        late = f"did not end within {self.minutes:g} minutes" if error and stopped.is_set() else ""
+        if late:
+            error = f"The notebook {late} and was stopped; --timeout MINUTES gives it more.\n\n{error}"
+        found = Walked(walk, out, time.monotonic() - started, 0, error=error, late=late, **(at if error else {}))
+        return replace(found, cells=self._noted(found))
 
-        class Known(manager.AsyncKernelManager):  # type: ignore[misc, name-defined]
-            async def _async_start_kernel(self, **more: Any) -> None:
-                with kernels._lock:
-                    if kernels._over:
-                        raise KernelEnded("the notebooks were called off before this one began")
-                    kernels._managers.append(self)
-                await super()._async_start_kernel(**more)
-
-            start_kernel = _async_start_kernel
-
-        return Known
-
-    def end(self, futures: Sequence[Future[Any]]) -> None:
-        """End every kernel, and wait until each walk has noticed; walks that have not begun never do."""
-        with self._lock:
-            self._over = True
-        for future in futures:
-            future.cancel()
-        while wait(futures, timeout=0.2).not_done:
-            for manager in self._managers:
-                process = getattr(manager.provisioner, "process", None)
-                if process is not None and process.poll() is None:
-                    process.kill()
+    def _noted(self, found: Walked) -> int:
+        """Keep in the output what came of the walk, for who grades it, and return how many cells ran."""
+        nbformat = require("nbformat", extra="notebooks", why="to read a notebook")
+        if found.out.is_file():
+            notebook = nbformat.read(found.out, as_version=4)
+        else:
+            notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(f"Not run.\n\n{found.error}")])
+        notebook.metadata["flowlab"] = {"run": self.began, "state": found.state}
+        nbformat.write(notebook, found.out)
+        return sum(cell.cell_type == "code" and cell.execution_count is not None for cell in notebook.cells)

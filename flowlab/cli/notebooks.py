@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 FAILED = 1
 JOURNAL = "journal.jsonl"
+STRANGE = (
+    "is no notebook of the series: no cell calls adventure.begin with a notebook's name, and the file's name has none. "
+    "It ran as it is, without --scale, --branch and the journal."
+)
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -22,11 +26,18 @@ def options(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     about = "run notebooks with nobody there, and show every cell that fails"
     run_ = commands.add_parser("run", help=about, description=about[0].upper() + about[1:] + ".")
-    run_.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help="name, number or file (default: all there are)")
+    run_.add_argument(
+        "notebooks",
+        nargs="*",
+        metavar="NOTEBOOK",
+        help="name, number, file or pattern such as in/*.ipynb (default: all there are)",
+    )
     run_.add_argument("--branch", metavar="B", help="the branch to take, or all (default: each notebook's own)")
     run_.add_argument("--scale", help="tiny, demo, class or large (default: each notebook's own)")
     run_.add_argument("--out", type=Path, default=Path("reports") / "notebooks", metavar="DIR",
                       help="where the outputs and the journal go (default: reports/notebooks)")  # fmt: skip
+    run_.add_argument("--timeout", type=float, metavar="MINUTES",
+                      help="stop a notebook that takes longer, and go on with the others (default: 30)")  # fmt: skip
     run_.set_defaults(call=run)
     about = "list the notebooks, their branches and what may be set in them"
     listed = commands.add_parser("list", help=about, description=about[0].upper() + about[1:] + ".")
@@ -40,20 +51,24 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the notebooks, print a table, and show every cell that failed."""
-    from flowlab.adventure.walks import all_walked, kernels_at, walks
+    from flowlab.adventure.walks import MINUTES, all_walked, kernels_at, walks
     from flowlab.live import Steps, show_progress, shown
 
     require("rich", extra="demo", why="for this command")
     journal = _folder(options.out) / JOURNAL
     chosen = walks(options.notebooks, options.branch, scale=options.scale, journal=str(journal))
+    minutes = MINUTES if options.timeout is None else options.timeout
     kernels = kernels_at(options.scale)
     with show_progress(keep=False), shown(Steps("notebooks", "walks", len(chosen))) as steps:
-        found = all_walked(chosen, options.out, kernels, steps.update)
+        found = all_walked(chosen, options.out, kernels, steps.update, minutes)
     _print(found, kernels)
     print(f"Notebooks with their outputs, and their journal: {options.out}")
+    for walk in chosen:
+        if walk.strange:
+            print(f"{walk.source} {STRANGE}", file=sys.stderr)
     for each in found:
         if not each.right:
-            print(f"\n{each.out}, cell {each.cell or '?'}:\n\n{each.source}\n\n{each.error}", file=sys.stderr)
+            print(f"\n{each.out} {each.state}:\n\n{each.source}\n\n{each.error}", file=sys.stderr)
     return 0 if all(each.right for each in found) else FAILED
 
 
@@ -78,13 +93,16 @@ def grades(options: argparse.Namespace) -> int:
     import csv
 
     require("rich", extra="demo", why="for this command")
+    from flowlab.adventure.grading import counted
     from flowlab.adventure.grading import grades as found_in
 
     found = found_in(options.folder)
     table = _table("notebook", "exercise or quiz", "state")
     for each in found:
         table.add_row(each.file, each.task, each.state)
-    _console().print(table)
+    console = _console()
+    console.print(table)
+    console.print(counted(found))
     if options.csv:
         try:
             with options.csv.open("w", encoding="utf-8", newline="") as file:
@@ -108,7 +126,7 @@ def _print(found: Sequence[Walked], kernels: int) -> None:
 
     table = _table("notebook", "branch", "cells", "wall time", "")
     for each in found:
-        state = "right" if each.right else f"failed in {each.cell or 'its kernel'}"
+        state = f"{each.state}; no notebook of the series" if each.walk.strange else each.state
         style = None if each.right else "bold"
         table.add_row(each.walk.name, each.walk.option, str(each.cells), f"{each.wall_s:.1f} s", state, style=style)
     console = _console()
