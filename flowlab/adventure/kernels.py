@@ -27,18 +27,20 @@ class KernelEnded(FlowlabError, RuntimeError):
 class Kernel:
     """The kernel of one walk.
 
+    Args:
+        base: The class of kernel managers to begin with.
+
     Attributes:
         manager: The class of kernel managers that the walk is to use.
     """
 
-    def __init__(self) -> None:
-        base = require("jupyter_client.manager", extra="notebooks", why="to run a notebook with nobody there")
+    def __init__(self, base: Any) -> None:
         self._lock = Lock()
         self._over = False
         self._started: list[Any] = []
         kernel = self
 
-        class Known(base.AsyncKernelManager):  # type: ignore[misc, name-defined]
+        class Known(base):  # type: ignore[misc]
             async def _async_start_kernel(self, **more: Any) -> None:
                 with kernel._lock:
                     if kernel._over:
@@ -105,6 +107,8 @@ class Kernels:
     """The kernels of all walks under way."""
 
     def __init__(self) -> None:
+        manager = require("jupyter_client.manager", extra="notebooks", why="to run a notebook with nobody there")
+        self._base = manager.AsyncKernelManager
         self._lock = Lock()
         self._kernels: list[Kernel] = []
         self._over = False
@@ -114,7 +118,7 @@ class Kernels:
         with self._lock:
             if self._over:
                 raise KernelEnded("the notebooks were called off before this one began")
-            self._kernels.append(Kernel())
+            self._kernels.append(Kernel(self._base))
             return self._kernels[-1]
 
     def end(self, futures: Sequence[Future[Any]]) -> None:

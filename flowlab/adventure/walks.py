@@ -225,6 +225,7 @@ def all_walked(
         KeyboardInterrupt: As it came; by then all kernels have ended.
     """
     _held(chosen, folder, minutes)
+    require("papermill", extra="notebooks", why="to run notebooks")  # here: threads that import it at once fail
     folder.mkdir(parents=True, exist_ok=True)
     run = _Run(folder, minutes, datetime.now().isoformat(sep=" ", timespec="seconds"), Kernels())
     with ThreadPoolExecutor(kernels) as pool:
