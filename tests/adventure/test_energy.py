@@ -10,6 +10,7 @@ import flowlab as fl
 from flowlab.adventure.branches import energy
 from flowlab.adventure.branches import energy_costs as costs
 from flowlab.adventure.branches.energy_costs import LESS, MORE, PROFILES, UNTOLD, Trade
+from flowlab.adventure.exercises import cases_of
 from flowlab.adventure.series import CHAPTERS
 from flowlab.comparison import Comparison, ServiceUse, StrategyRun
 from flowlab.machine import Machine
@@ -145,6 +146,21 @@ def test_at_the_even_speed_a_run_costs_as_much_and_without_one_it_always_costs_m
         assert fl.energy(one, profile, speed_rel=1e9).total_j >= wanted_j * (1 - 1e-6)
     elif 1e-6 < speed < 1e6:
         assert fl.energy(one, profile, speed_rel=speed).total_j == pytest.approx(wanted_j, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "idles", "works"),
+    [
+        (lambda idle_w, core_w, cores, wall_s, cpu_s: idle_w * wall_s + core_w * cpu_s, True, False),
+        (lambda idle_w, core_w, cores, wall_s, cpu_s: cores * (idle_w * wall_s + core_w * cpu_s), False, True),
+        (lambda idle_w, core_w, cores, wall_s, cpu_s: idle_w * cores * wall_s + core_w * wall_s, True, False),
+        (lambda idle_w, core_w, cores, wall_s, cpu_s: idle_w * cores * (wall_s - cpu_s) + core_w * cpu_s, True, True),
+    ],
+    ids=["one core idles", "cores twice", "busy all the time", "idle or busy"],
+)
+def test_a_wrong_formula_is_caught_by_a_machine_that_only_idles_or_only_works_if_one_can_tell(wrong, idles, works):
+    caught = next(case for case in cases_of("joules") if not case.holds(wrong(*case.arguments)))
+    assert (caught.arguments[0] > 0, caught.arguments[4] > 0) == (idles, works)
 
 
 def test_laptop_and_edge_are_as_frugal_at_the_same_speed(comparison):

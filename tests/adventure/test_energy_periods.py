@@ -44,6 +44,13 @@ def test_noise_is_the_worst_of_what_should_have_been_equal(passed):
     assert passed.noise == pytest.approx(1.2)
 
 
+def test_pacing_that_takes_more_cpu_time_for_the_same_work_is_noise_and_is_said():
+    made = found(Stint(RACE, 0.04, 0.04), Stint(PACE, 0.08, 0.19), window_s=0.2)
+    assert made.noise == pytest.approx(2.0)
+    assert made.said("edge").startswith("A window of 200 ms. race, then idle: done after 40 ms, 40 ms of CPU time, ")
+    assert "; pace: done after 190 ms, 80 ms of CPU time, " in made.said("edge")
+
+
 def test_it_is_said_to_be_an_estimate_with_its_band(passed):
     assert "(medians, n = 2; an estimate, model_tdp, edge, give or take 50%)" in passed.said("edge")
     dots = passed.dots("edge")

@@ -6,11 +6,12 @@ import pytest
 
 from flowlab.adventure.branches import scaling
 from flowlab.adventure.branches.scaling import CORES, MOST, SERIAL, STOP, TWICE
+from flowlab.adventure.exercises import cases_of
 from flowlab.adventure.series import CHAPTERS
 from flowlab.comparison import Comparison, StrategyRun
 from flowlab.machine import Machine
 from flowlab.metrics import Record, measured
-from flowlab.scaling import LEAST_LEVELS, Sweep
+from flowlab.scaling import LEAST_LEVELS, Law, Sweep
 
 OPTIONS = list(CHAPTERS["09_scaling_laws"].decision.options)
 S = 1_000_000_000
@@ -86,6 +87,34 @@ def test_a_sweep_gives_each_number_to_the_call_and_keeps_its_times_and_records()
     table = scaling.table(sweep, race)
     assert list(table.index) == [1, 2, 3, 4, 6, 8]
     assert all(table["n"] == 2)
+
+
+def test_in_the_table_the_rate_times_the_mean_is_what_is_in_flight():
+    pages = tuple(Record(operation="download", started_ns=0, ended_ns=ms * S // 1000) for ms in (40, 40, 100))
+    sweep = Sweep("downloading", {1: [0.5, 0.6, 0.7]})
+    row = scaling.table(sweep, SimpleNamespace(records={scaling.way(1): pages})).loc[1]
+    assert (row["pages/s"], row["ms a page"], row["mean"], row["in flight"]) == (5, 40, 60, 0.3)
+
+
+def test_what_a_law_says_of_more_and_more_workers():
+    assert scaling.foretold(Law(0.05, 0.01)) == "fastest with 10, 4.3 times, then slower"
+    assert scaling.foretold(Law(0.1)) == "never slower, and never more than 10.0 times"
+    assert scaling.foretold(Law(0.0)) == "N times with N, for ever"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "shares"),
+    [
+        (lambda n, s, k: s + (1 - s) / n, (0, 0)),  # the time, not the speed-up
+        (lambda n, s, k: n / 1 + s * (n - 1) + k * n * (n - 1), (1, 0)),  # no brackets
+        (lambda n, s, k: n / (1 + s * (n - 1)), (0, 1)),  # Amdahl's law
+        (lambda n, s, k: n / (1 + s * (n - 1) + k * n * (n - 1) / 2), (0, 1)),  # every pair once
+    ],
+    ids=["time", "brackets", "amdahl", "pairs"],
+)
+def test_a_wrong_law_is_caught_where_only_the_share_that_is_wrong_is_not_0(wrong, shares):
+    caught = next(case for case in cases_of("speedup")[1:] if not case.holds(wrong(*case.arguments)))
+    assert tuple(share > 0 for share in caught.arguments[1:]) == shares
 
 
 def test_there_are_enough_numbers_for_a_fit_whatever_the_cores():

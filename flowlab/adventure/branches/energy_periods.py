@@ -81,9 +81,9 @@ class Periods:
 
     @property
     def noise(self) -> float:
-        """By what factor equal repeats differ: in CPU time, or in how long racing took."""
-        cpus = [[stint.cpu_s for stint in self.of(way)] for way in (RACE, PACE)]
-        return max(max(each) / min(each) for each in [*cpus, [stint.done_s for stint in self.of(RACE)]])
+        """By what factor the same work differs: in CPU time, raced or paced, or in how long racing took."""
+        each_way = [[stint.cpu_s for stint in self.stints], [stint.done_s for stint in self.of(RACE)]]
+        return max(max(found) / min(found) for found in each_way)
 
     def dots(self, profile: str) -> Strip:
         """Return the energy of every repeat of every way."""
@@ -92,16 +92,17 @@ class Periods:
         return Strip(title, "J", {way: self.joules(way, profile) for way in (RACE, PACE, SLEEPS)})
 
     def said(self, profile: str) -> str:
-        """Return the idle share of each way, in a sentence."""
+        """Return the CPU time and the idle share of each way, in a sentence."""
         shares = []
         for way in (RACE, PACE):
             rows = [self.rows(stint, profile) for stint in self.of(way)]
             share = median((r["idle until done"] + r["idle afterwards"]) / sum(r.values()) for r in rows)
-            done = median(stint.done_s for stint in self.of(way))
-            shares.append(f"{way}: done after {number(done)} s, idle power is {share:.0%} of the energy")
+            done, cpu = (median(getattr(each, figure) for each in self.of(way)) for figure in ("done_s", "cpu_s"))
+            spent = f"{number(1000 * cpu)} ms of CPU time, idle power is {share:.0%} of the energy"
+            shares.append(f"{way}: done after {number(1000 * done)} ms, {spent}")
         model, n = profile_named(profile), len(self.of(RACE))
         return (
-            f"A window of {number(self.window_s)} s. {'; '.join(shares)} (medians, n = {n}; an estimate, "
+            f"A window of {number(1000 * self.window_s)} ms. {'; '.join(shares)} (medians, n = {n}; an estimate, "
             f"{model.method}, {model.name}, give or take {model.uncertainty_rel:.0%})."
         )
 

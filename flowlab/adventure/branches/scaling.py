@@ -21,7 +21,7 @@ from flowlab.adventure.outcomes import Outcome, Progress
 from flowlab.comparison import Comparison
 from flowlab.errors import require
 from flowlab.metrics import Record
-from flowlab.scaling import Fit, Sweep
+from flowlab.scaling import Fit, Law, Sweep
 
 THREADS = (1, 2, 3, 4, 6, 8, 12, 16)
 """Numbers of threads that the site is asked by."""
@@ -37,11 +37,11 @@ CLAIMS: Mapping[str, tuple[tuple[str, Figure, float], ...]] = {
     "cores": (("a thread a core is too few to wait with", lambda c, n: faster(c, STOP, CORES), 1.15),),
     "knee": (
         ("threads shorten the survey", lambda c, n: faster(c, STOP, SERIAL), 1.5),
-        ("twice as many fall short of twice as fast", lambda c, n: short(c, n, TWICE), 1.2),
+        ("twice as many fall short of twice as fast, by this factor", lambda c, n: short(c, n, TWICE), 1.2),
         ("with twice as many a page takes longer", lambda c, n: page_ms(c, TWICE) / page_ms(c, STOP), 1.3),
     ),
     "many": (
-        ("so many more fall far short of so many times as fast", lambda c, n: short(c, n, MOST), 1.5),
+        ("so many more fall far short of so many times as fast, by this factor", lambda c, n: short(c, n, MOST), 1.5),
         ("with so many a page takes far longer", lambda c, n: page_ms(c, MOST) / page_ms(c, STOP), 1.8),
     ),
 }
@@ -165,6 +165,17 @@ def swept(name: str, call: Callable[[int], Any], levels: Sequence[int], repeats:
     return Sweep(name, {n: run.walls_s[way(n)] for n in levels}), run
 
 
+def foretold(law: Law) -> str:
+    """Return what a law says of more and more workers: where it is fastest, or that it never gets slower.
+
+    >>> foretold(Law(0.05, 0.01)), foretold(Law(0.1))
+    ('fastest with 10, 4.3 times, then slower', 'never slower, and never more than 10.0 times')
+    """
+    if law.coherency:
+        return f"fastest with {law.peak:.0f}, {law.most:.1f} times, then slower"
+    return f"never slower, and never more than {law.most:.1f} times" if law.contention else "N times with N, for ever"
+
+
 def way(workers: int) -> str:
     """Return what a number of workers is called in a race.
 
@@ -186,13 +197,13 @@ def around(cores: int) -> tuple[int, ...]:
 def table(sweep: Sweep, run: Race) -> Any:
     """Return a sweep of downloads as a pandas frame, one row a number of workers.
 
-    `in flight` is Little's law: pages a second times the seconds a page takes.
+    `in flight` is Little's law: pages a second times the mean of the seconds that a page takes.
     """
     pandas = require("pandas", extra="demo", why="to show a sweep as a table")
     rows = []
     for n in sweep.levels:
         records = [r for r in run.records[way(n)] if r.operation == "download"]
-        rate = len(records) / median(sweep.walls_s[n])
+        rate, mean_s = len(records) / median(sweep.walls_s[n]), mean((r.wall_ns or 0) / 1e9 for r in records)
         rows.append(
             {
                 "workers": n,
@@ -204,7 +215,8 @@ def table(sweep: Sweep, run: Race) -> Any:
                 "efficiency": sweep.efficiency(n),
                 "pages/s": rate,
                 "ms a page": download_ms(records),
-                "in flight": rate * sum((r.wall_ns or 0) / 1e9 for r in records) / len(records),
+                "mean": 1000 * mean_s,
+                "in flight": rate * mean_s,
             }
         )
     return pandas.DataFrame(rows).set_index("workers").round(2)
