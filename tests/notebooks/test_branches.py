@@ -104,9 +104,11 @@ def test_every_figure_has_words_for_who_cannot_see_it_a_caption_and_its_numbers(
     pictures = [html for html in shown if "<img" in html]
     assert pictures
     for html in pictures:
-        for figure in html.split("<img")[1:]:
-            assert re.match(r"""[^>]*\balt=["'][^"'>]{20,}""", figure), figure[:200]
+        for figure in html.split("<figure")[1:]:
+            for picture in figure.split("<img")[1:]:
+                assert re.match(r"""[^>]*\balt=["'][^"'>]{20,}""", picture), picture[:200]
             assert "<figcaption" in figure and "<table" in figure
+        assert html.count("<img") == 2 * html.count("<figure"), "a light and a dark picture each"
     for drawing in (html for html in shown if "<svg" in html and "<img" not in html):
         assert "<title" in drawing or "aria-label" in drawing
 
