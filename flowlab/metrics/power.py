@@ -21,7 +21,7 @@ from types import MappingProxyType
 from flowlab.errors import SettingError
 
 UNCALIBRATED_REL = 0.5
-"""Relative uncertainty of a model not fitted to the machine: assumed, and wide on purpose; a fit has a band of its own."""
+"""Relative uncertainty of a model not fitted to the machine: assumed, and wide on purpose; a fit has its own band."""
 
 GB = 1e9
 CCF = "Cloud Carbon Footprint methodology, https://www.cloudcarbonfootprint.org/docs/methodology"
