@@ -11,7 +11,6 @@ import io
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -146,6 +145,8 @@ def data_file() -> Path:
     checkout = Path(__file__).resolve().parents[3] / "data" / "airports.csv"
     if checkout.is_file():
         return checkout
+    from importlib import metadata  # on use: a strategy's process reads no file
+
     try:
         files = metadata.files("flowlab") or []
     except metadata.PackageNotFoundError:
