@@ -60,7 +60,7 @@ def test_words_can_be_read_on_the_paper(name: str) -> None:
 def test_tints_stay_apart_so_that_a_picture_can_change_its_theme(name: str) -> None:
     other = THEMES["dark" if name == "light" else "light"]
     table = translation(theme_named(name), other)
-    assert len(table) == 4 + 9 * 4 + 1
+    assert len(table) == 4 + 8 + 9 * 4 + 1
     assert all(re.fullmatch("#[0-9a-f]{6}", colour) for pair in table.items() for colour in pair)
 
 
