@@ -17,14 +17,18 @@ _RULES = """{0}.fl text{{fill:{1}}}{0}.fl .d{{fill:{2}}}{0}.fl rect{{fill:{3};st
 """
 _LIGHT = ("#1b1f24", "#57606a", "#f6f8fa", "#fff", "#dafbe1", "#ffebe9")
 _DARK = ("#e6edf3", "#9198a1", "#161b22", "#0d1117", "#12261e", "#3c1618")
-_LAB = '[data-jp-theme-light="{}"] '
+_PAGES = (('[data-jp-theme-light="{}"] ', "true", "false"), ('html[data-theme="{}"] ', "light", "dark"))
+"""What JupyterLab, and the site of the series, say of themselves when they are light, and when they are dark."""
 _STYLE = f"""
 .fl text{{font:13px system-ui,sans-serif}}.fl .d{{font-size:11px}}.fl path{{fill:none;stroke:#8c959f}}
 .fl .given rect{{stroke-dasharray:3 2}}.fl .skipped rect{{stroke-dasharray:5 3}}
 {_RULES.format("", *_LIGHT)}@media (prefers-color-scheme:dark){{
 {_RULES.format("", *_DARK)}}}
-{_RULES.format(_LAB.format("true"), *_LIGHT)}{_RULES.format(_LAB.format("false"), *_DARK)}"""
-"""Light or dark as the system is, but in JupyterLab as its theme is: the two need not agree."""
+""" + "".join(
+    _RULES.format(page.format(light), *_LIGHT) + _RULES.format(page.format(dark), *_DARK)
+    for page, light, dark in _PAGES
+)
+"""Light or dark as the system is, but on pages that have a theme as that is: the two need not agree."""
 
 
 @dataclass(frozen=True, slots=True)

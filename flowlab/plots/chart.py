@@ -115,9 +115,9 @@ class Chart:
         rest = f"width='{width}' height='{height}'"
         return (
             f"<figure style='margin:0 0 1em'><style>{_BY_THEME}</style>"
-            f"<img alt='{escape(self.alt)}' src='{address(day)}' {rest} class='flowlab-day only-light' "
+            f"<img alt='{escape(self.alt)}' src='{address(day)}' {rest} class='flowlab-day dark-light' "
             "style='max-width:100%;height:auto'>"
-            f"<img alt='{escape(self.alt)}' src='{address(_packed(image))}' {rest} class='flowlab-night only-dark' "
+            f"<img alt='{escape(self.alt)}' src='{address(_packed(image))}' {rest} class='flowlab-night dark-light' "
             "style='max-width:100%;height:auto;display:none'>"
             f"<figcaption style='max-width:60em'>{escape(self.caption)}</figcaption>{data_table(self.data)}</figure>"
         )

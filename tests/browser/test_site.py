@@ -20,6 +20,8 @@ from flowlab.adventure.series import PLACES, QUIZZES
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+SEEN = """() => [...document.querySelectorAll('figure img')].filter(picture => picture.checkVisibility())
+    .map(picture => picture.classList[0])"""
 READY = [chapter for chapter in CHAPTERS.values() if chapter.ready]
 WORDS = (
     "Definition", "Operation", "DataFlow", "Input", "Context", "Plan", "Run", "Record", "Executor", "Machine",
@@ -150,6 +152,11 @@ def test_in_a_browser_pages_are_sound_search_finds_and_solutions_are_folded(site
             page.goto(home + path)
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), f"{path} is too wide"
         assert page.locator("details.hide").count() >= 1, "solutions are folded"
+        for theme, shown in (("light", "flowlab-day"), ("dark", "flowlab-night")):
+            page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
+            assert page.locator("figcaption").count() >= 1
+            assert page.evaluate("[...document.querySelectorAll('figcaption')].every(each => each.checkVisibility())")
+            assert set(page.evaluate(SEEN)) == {shown}
         page.screenshot(path=tmp_path / "notebook.png")
         page.goto(f"{home}search.html?q=redundancy")
         page.locator("#search-results a", has_text="What is dataflow programming?").first.wait_for()
