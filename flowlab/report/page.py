@@ -234,9 +234,12 @@ def _energy(comparison: Comparison) -> str:
         return ""
     one = energies[0]
     band = f" The band is ±{100 * one.uncertainty_rel:.0f} %."
+    kind = "An estimate from a model, not a measurement."
+    if all(energy.method == "rapl" for energy in energies):
+        kind = "Read from the machine's counters, and shared out by CPU time."
     return (
         "<h2>What the energy figures are</h2><section class='card'>"
-        "<p><strong>An estimate from a model, not a measurement.</strong> CPU seconds times the power a busy core "
+        f"<p><strong>{kind}</strong> CPU seconds times the power a busy core "
         "draws, plus the machine's idle power and its memory's power over the wall time, plus the network's share.</p>"
         f"<p>Coefficients: {escape(one.profile)} ({ENERGY_METHODS.get(one.method, escape(one.method))}).{band} Most of "
         "that doubt is the same for all strategies: it moves their figures together and hardly changes their order.</p>"

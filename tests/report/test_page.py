@@ -170,6 +170,16 @@ def test_energy_is_called_an_estimate_with_its_band_and_source(reader: Reader, c
 
 
 @pytest.mark.usefixtures("without_figures")
+def test_energy_that_counters_read_is_not_called_an_estimate_from_a_model(comparison: Comparison) -> None:
+    runs = tuple(
+        replace(run, energy=replace(run.energy, method="rapl", profile="rapl")) for run in comparison.runs if run.energy
+    )
+    page = as_html(replace(comparison, runs=runs))
+    assert "Read from the machine's counters, and shared out by CPU time." in page
+    assert "An estimate from a model" not in page
+
+
+@pytest.mark.usefixtures("without_figures")
 def test_without_energy_nothing_is_said_of_it(comparison: Comparison) -> None:
     runs = tuple(replace(run, energy=None) for run in comparison.runs)
     services = tuple(replace(use, energy=None) for use in comparison.services)
