@@ -51,11 +51,11 @@ class Nesting:
 
     def open(self, operation: str, stage: str | None = None, executor: str | None = None, at_once: bool = False) -> Any:
         """Begin a call directly inside one of the run's calls."""
+        if self.recorder is None:
+            self._make()
         around = CALL.get()
         if around is not None and around.recorder is self:
             self._mark(around)
-        if self.recorder is None:
-            self._make()
         call = self.recorder.open(operation, stage, executor, at_once)
         if around is not None and around.recorder is self:
             self.parents[call.id] = around.id
@@ -65,11 +65,9 @@ class Nesting:
         """Something nests in a call: it has an id from now on, and its driver takes notice."""
         if around.id and around.custom is not None:
             return
-        if self.recorder is None:
-            self._make()
         with _FIRST:  # threads of the user's own may be in one call at once
             if not around.id:
-                around.id = self.next_id()
+                around.id = self.recorder.next_id()
             if around.custom is None:
                 around.custom = {}
 
