@@ -27,7 +27,7 @@ WAYS = {"listed": LISTED, "largest": "largest first", "blocks": "row blocks"}
 CLAIMS: Mapping[str, tuple[tuple[str, Callable[[Comparison], float], float], ...]] = {
     "listed": (
         ("as listed, the last worker is done far later than the first", lambda c: uneven(c, LISTED), 1.4),
-        ("two workers fall short of twice as fast", lambda c: 2 / gain(c, LISTED), 1.2),
+        ("two workers fall short of twice as fast, by this factor", lambda c: 2 / gain(c, LISTED), 1.2),
     ),
     "largest": (
         ("largest first, the workers are done more nearly at once", lambda c: evener(c, WAYS["largest"]), 1.2),
